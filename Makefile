@@ -1,0 +1,93 @@
+EXTENSION = dualdb
+# the control file is the only place that names the version
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" dualdb.control)
+
+PG_CONFIG ?= pg_config
+PKG_CONFIG ?= pkg-config
+
+MODULE_big = dualdb
+PGFILEDESC = "dualdb - authentication inside PostgreSQL"
+# bytes in, status out: compiled and tested without a server, too
+OBJS_BYTES = \
+	src/argon2.o \
+	src/base64url.o \
+	src/claims.o \
+	src/jwk.o \
+	src/jws.o \
+	src/jwt.o \
+	src/jwt_header.o \
+	src/master_key.o \
+	src/opaque_token.o \
+	src/permission.o \
+	src/phc.o \
+	src/seal.o \
+	src/strict_json.o \
+	src/uuid7.o
+OBJS = $(OBJS_BYTES) \
+	src/basics_sql.o \
+	src/discard.o \
+	src/dualdb.o \
+	src/identity.o \
+	src/password_sql.o \
+	src/secret.o \
+	src/settings.o \
+	src/signing_sql.o \
+	src/token_sql.o \
+	src/trusted_keys.o \
+	src/verifier.o
+
+PG_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags libsodium)
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libsodium)
+# every PG_FUNCTION_ARGS leaves parameters unused
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(WERROR)
+
+# The members of the extension, in the order of the install script.
+SQL_MEMBERS = \
+	sql/extension/basics.sql \
+	sql/extension/password.sql \
+	sql/extension/trusted_keys.sql \
+	sql/extension/token.sql \
+	sql/extension/signing.sql \
+	sql/extension/sync.sql \
+	sql/extension/setup.sql
+
+# What the setup functions run, in order: tools/setup-parts makes each file a
+# part of dualdb.setup_part().
+SQL_SETUP = $(wildcard sql/auth/*.sql sql/bridge/*.sql sql/app/*.sql \
+	sql/auth/migrations/*.sql sql/app/migrations/*.sql)
+
+INSTALL_SQL = sql/dualdb--$(EXTVERSION).sql
+DATA_built = $(INSTALL_SQL)
+
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --load-extension=dualdb
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = $(REGRESS_OPTS)
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+EXTRA_CLEAN = test/unit/build demo/env results output_iso tmp_check log
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+# without PostgreSQL's build files only the targets that install them work
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+endif
+
+# CREATE EXTENSION must never replace an object it does not own
+$(INSTALL_SQL): $(SQL_MEMBERS) $(SQL_SETUP) tools/setup-parts dualdb.control
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION dualdb" to load this file. \quit' \
+		'SET LOCAL search_path TO pg_catalog, pg_temp;'; \
+	  sed 's/^CREATE OR REPLACE /CREATE /' $(SQL_MEMBERS); \
+	  tools/setup-parts $(SQL_SETUP); } > $@.tmp && mv $@.tmp $@
+
+# a changed header is a changed everything: the whole build takes seconds
+$(OBJS): $(wildcard src/*.h)
+
+.PHONY: demo demo-down test
+demo:
+	demo/up
+demo-down:
+	demo/down
+test:
+	test/run $(TESTS)

@@ -1,0 +1,17 @@
+-- What the app roles may do in this database, apart from row-level security.
+
+ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_app_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_bridge_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA app TO dualdb_app_service, dualdb_app_user,
+	dualdb_app_readonly, dualdb_bridge_owner;
+
+GRANT EXECUTE ON FUNCTION
+	dualdb.authenticate(text), dualdb.authenticate_session(text),
+	dualdb.jwt_verify(text, text), dualdb.jwks()
+	TO dualdb_app_service, dualdb_app_user, dualdb_app_readonly;
+GRANT EXECUTE ON FUNCTION dualdb.sync() TO dualdb_sync;
+
+-- the directory and the keys are written by bridge.sync() alone
+GRANT SELECT, INSERT, UPDATE ON app.users TO dualdb_bridge_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys TO dualdb_bridge_owner;

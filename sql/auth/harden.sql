@@ -1,0 +1,44 @@
+-- What everybody may do in a fresh database and nobody needs here.  PUBLIC is all
+-- that role dualdb_bridge has apart from its views, so what PUBLIC loses, a
+-- stolen bridge connection loses.
+
+DO $$
+DECLARE
+	v_object text;
+	v_database text := quote_ident(current_database());
+BEGIN
+	EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %s FROM PUBLIC', v_database);
+	EXECUTE format('GRANT CONNECT ON DATABASE %s TO dualdb_auth_service,
+		dualdb_auth_orm, dualdb_bridge', v_database);
+
+	REVOKE ALL ON SCHEMA public FROM PUBLIC;
+	REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
+	GRANT USAGE ON LANGUAGE plpgsql, sql TO dualdb_auth_owner, dualdb_bridge_owner;
+
+	-- Writing, waiting, signalling and bulk reading.  set_config() stays:
+	-- logical replication and connection poolers call it.
+	FOR v_object IN
+		SELECT p.oid::regprocedure::text
+		FROM pg_proc p
+		WHERE p.pronamespace = 'pg_catalog'::regnamespace
+			AND p.proname ~ '^(lo_|lowrite$|loread$|pg_(try_)?advisory_|pg_notify$|pg_sleep|pg_logical_emit_message$|pg_export_snapshot$|pg_cancel_backend$|pg_terminate_backend$|(query|table|schema|database|cursor)_to_xml)'
+	LOOP
+		EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', v_object);
+		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO dualdb_auth_owner,
+			dualdb_auth_service, dualdb_auth_orm', v_object);
+	END LOOP;
+
+	-- the settings are defaults that the role can change, but for
+	-- temp_file_limit; what cannot be talked away is what it was never granted
+	FOREACH v_object IN ARRAY ARRAY[
+		'default_transaction_read_only = on', 'statement_timeout = ''5s''',
+		'lock_timeout = ''1s''', 'idle_in_transaction_session_timeout = ''30s''',
+		'search_path = pg_catalog, pg_temp', 'row_security = on',
+		'temp_file_limit = ''64MB''', 'work_mem = ''4MB''',
+		'max_parallel_workers_per_gather = 0', 'log_statement = ''none''']
+	LOOP
+		EXECUTE format('ALTER ROLE dualdb_bridge IN DATABASE %s SET %s',
+			v_database, v_object);
+	END LOOP;
+END
+$$;

@@ -1,0 +1,24 @@
+-- What the auth roles may do in this database, apart from what stands with each
+-- table and function.
+
+-- what the owner makes from here on belongs to nobody else by default
+ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_auth_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_auth_owner REVOKE USAGE ON TYPES FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_bridge_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA auth TO dualdb_auth_service, dualdb_auth_orm, dualdb_bridge_owner;
+
+GRANT EXECUTE ON FUNCTION
+	dualdb.new_token(text), dualdb.hash_token(text, text), dualdb.setting(text),
+	dualdb.hash_password(text), dualdb.verify_password(text, text),
+	dualdb.check_password(text, text), dualdb.password_needs_rehash(text),
+	dualdb.generate_signing_key(), dualdb.sign_jwt(text, bytea, text),
+	dualdb.jwt_sign(jsonb), dualdb.jwt_verify(text, text), dualdb.jwks()
+	TO dualdb_auth_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys TO dualdb_auth_owner;
+GRANT SELECT ON dualdb.trusted_keys TO dualdb_bridge_owner;
+
+GRANT EXECUTE ON FUNCTION
+	dualdb.hash_password(text), dualdb.verify_password(text, text),
+	dualdb.password_needs_rehash(text), dualdb.jwt_verify(text, text), dualdb.jwks()
+	TO dualdb_auth_service;

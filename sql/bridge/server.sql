@@ -1,0 +1,63 @@
+-- The app side of the bridge: where the auth database is, and as whom to go there.
+--
+-- Nobody has USAGE on the server, so nobody can make foreign tables of their own
+-- on it.  No password is stored: the socket's peer authentication maps this
+-- server's operating system user to dualdb_bridge.
+
+CREATE EXTENSION IF NOT EXISTS postgres_fdw WITH SCHEMA public;
+
+CREATE SERVER IF NOT EXISTS dualdb_auth FOREIGN DATA WRAPPER postgres_fdw OPTIONS (
+	host '', port '', dbname '',
+	application_name 'dualdb_bridge',
+	connect_timeout '3', tcp_user_timeout '4000',
+	keepalives_idle '10', keepalives_interval '3', keepalives_count '3',
+	fetch_size '1000', updatable 'false', truncatable 'false');
+ALTER SERVER dualdb_auth OPTIONS (SET host :'auth_host', SET port :'auth_port',
+	SET dbname :'auth_database');
+COMMENT ON SERVER dualdb_auth IS 'dualdb: the auth database';
+REVOKE ALL ON FOREIGN SERVER dualdb_auth FROM PUBLIC;
+ALTER SERVER dualdb_auth OWNER TO CURRENT_USER;
+
+CREATE USER MAPPING IF NOT EXISTS FOR dualdb_bridge_owner SERVER dualdb_auth
+	OPTIONS (user 'dualdb_bridge', password_required 'false');
+
+CREATE FOREIGN TABLE IF NOT EXISTS bridge.user_lookup
+(
+	id text, email text, email_norm text COLLATE "C", display_name text,
+	is_active boolean, change_xid xid8
+) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'user_lookup');
+ALTER FOREIGN TABLE bridge.user_lookup OWNER TO dualdb_bridge_owner;
+COMMENT ON FOREIGN TABLE bridge.user_lookup IS 'users as the auth database shows them; read by the sync alone';
+
+CREATE FOREIGN TABLE IF NOT EXISTS bridge.deleted_users
+(
+	id text, change_xid xid8
+) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'deleted_users');
+ALTER FOREIGN TABLE bridge.deleted_users OWNER TO dualdb_bridge_owner;
+COMMENT ON FOREIGN TABLE bridge.deleted_users IS 'tombstones of users who are gone';
+
+CREATE FOREIGN TABLE IF NOT EXISTS bridge.trusted_keys
+(
+	kid text, issuer text, public_key bytea, not_before timestamptz,
+	not_after timestamptz
+) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'trusted_keys');
+ALTER FOREIGN TABLE bridge.trusted_keys OWNER TO dualdb_bridge_owner;
+COMMENT ON FOREIGN TABLE bridge.trusted_keys IS 'public keys of the auth database';
+
+CREATE FOREIGN TABLE IF NOT EXISTS bridge.feed
+(
+	horizon xid8, feed_id text
+) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'feed');
+ALTER FOREIGN TABLE bridge.feed OWNER TO dualdb_bridge_owner;
+COMMENT ON FOREIGN TABLE bridge.feed IS 'up to where the auth database''s changes have been seen';
+
+CREATE TABLE IF NOT EXISTS bridge.sync_state
+(
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	feed_id text,
+	horizon xid8 NOT NULL DEFAULT '0',
+	synced_at timestamptz
+);
+ALTER TABLE bridge.sync_state OWNER TO dualdb_bridge_owner;
+COMMENT ON TABLE bridge.sync_state IS 'how far the last sync got';
+INSERT INTO bridge.sync_state DEFAULT VALUES ON CONFLICT DO NOTHING;

@@ -1,0 +1,44 @@
+-- The auth side of the bridge: all that the app database may see.
+--
+-- The views belong to a role that can read these columns and no others, so a
+-- view that is changed to show more shows an error.  They are barriers, because
+-- they hide rows; every condition that the app side sends is a leakproof one
+-- (plain = and >=), which an index still serves.
+
+GRANT USAGE ON SCHEMA bridge TO dualdb_bridge;
+
+CREATE OR REPLACE VIEW bridge.user_lookup WITH (security_barrier = true) AS
+	SELECT u.id, u.email, u.email_norm, u.display_name, u.is_active, u.change_xid
+	FROM auth.users u
+	WHERE u.deleted_at IS NULL;
+COMMENT ON VIEW bridge.user_lookup IS 'users as the app database may see them';
+REVOKE ALL ON bridge.user_lookup FROM PUBLIC;
+GRANT SELECT ON bridge.user_lookup TO dualdb_bridge;
+
+CREATE OR REPLACE VIEW bridge.deleted_users WITH (security_barrier = true) AS
+	SELECT u.id, u.change_xid FROM auth.users u WHERE u.deleted_at IS NOT NULL
+	UNION ALL
+	SELECT d.id, d.change_xid FROM auth.deleted_users d;
+COMMENT ON VIEW bridge.deleted_users IS 'tombstones: ids of users who are gone';
+REVOKE ALL ON bridge.deleted_users FROM PUBLIC;
+GRANT SELECT ON bridge.deleted_users TO dualdb_bridge;
+
+CREATE OR REPLACE VIEW bridge.trusted_keys WITH (security_barrier = true) AS
+	SELECT t.kid, t.issuer, t.public_key, t.not_before, t.not_after
+	FROM dualdb.trusted_keys t
+	WHERE t.origin = 'local';
+COMMENT ON VIEW bridge.trusted_keys IS 'public keys of the tokens that are signed here';
+REVOKE ALL ON bridge.trusted_keys FROM PUBLIC;
+GRANT SELECT ON bridge.trusted_keys TO dualdb_bridge;
+
+-- A transaction that is still open now may yet commit with any mark from
+-- pg_snapshot_xmin() on; whoever has seen this feed asks from there again.
+CREATE OR REPLACE VIEW bridge.feed AS
+	SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon,
+		format('%s/%s/%s', s.system_identifier, d.oid, c.timeline_id) AS feed_id
+	FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d
+	WHERE d.datname = current_database();
+COMMENT ON VIEW bridge.feed IS
+	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover)';
+REVOKE ALL ON bridge.feed FROM PUBLIC;
+GRANT SELECT ON bridge.feed TO dualdb_bridge;

@@ -1,0 +1,20 @@
+-- The pull through the bridge, for whoever schedules it.
+
+CREATE FUNCTION dualdb.sync(OUT keys integer, OUT users integer, OUT deleted integer)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF to_regprocedure('bridge.sync()') IS NULL THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'this database has no bridge to an auth database',
+			HINT = 'Run SELECT dualdb.setup_app() in the app database.';
+	END IF;
+	SELECT s.keys, s.users, s.deleted INTO keys, users, deleted
+	FROM bridge.sync() s;
+END
+$$;
+COMMENT ON FUNCTION dualdb.sync() IS
+	'pull trusted keys and changed users from the auth database; returns how many rows changed here';
+REVOKE ALL ON FUNCTION dualdb.sync() FROM PUBLIC;

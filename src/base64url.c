@@ -1,0 +1,28 @@
+/*
+ * Strict base64url without padding.
+ *
+ * libsodium's codec is the whole implementation: it runs in constant time and
+ * refuses padding, foreign characters and non-zero trailing bits (RFC 7515
+ * section 2, RFC 4648 section 3.5).  A second spelling of the same bytes would
+ * be a second token with the same signature.
+ */
+#include "base64url.h"
+
+#include <sodium.h>
+
+/* Decode all of src; false when it is not canonical or does not fit. */
+bool
+base64url_decode(const char *src, size_t srclen,
+				 uint8_t *dst, size_t dstcap, size_t *dstlen)
+{
+	return sodium_base642bin(dst, dstcap, src, srclen, NULL, dstlen, NULL,
+							 sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0;
+}
+
+/* Encode; dst has room for BASE64URL_LEN(srclen) + 1 characters. */
+void
+base64url_encode(const uint8_t *src, size_t srclen, char *dst, size_t dstcap)
+{
+	sodium_bin2base64(dst, dstcap, src, srclen,
+					  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}

@@ -1,0 +1,7 @@
+/* DISCARD ALL ends every identity of the session. */
+#ifndef DUALDB_DISCARD_H
+#define DUALDB_DISCARD_H
+
+extern void discard_init(void);
+
+#endif							/* DUALDB_DISCARD_H */

@@ -1,0 +1,33 @@
+/* What the files that know the server share. */
+#ifndef DUALDB_H
+#define DUALDB_H
+
+#include "postgres.h"
+
+#include "compat.h"
+
+/* No password is longer; a stored hash of one cannot exist. */
+#define PASSWORD_MAX_LEN	1024	/* bytes */
+
+/* Settings, in alphabetical order; documented where they are registered. */
+extern int	access_token_ttl;
+extern int	argon2_iterations;
+extern int	argon2_memory;
+extern char *audience;
+extern char *auth_database;
+extern char *issuer;
+extern char *key_file;
+extern int	leeway;
+extern int	password_min_length;
+extern int	refresh_token_ttl;
+extern int	session_lifetime;
+
+extern void settings_init(void);
+
+/* The master key; raises an error with a hint when there is none. */
+extern const uint8_t *require_master_key(void);
+
+/* Wipe the copy that detoasting an argument made, if it made one. */
+extern void wipe_detoasted(struct varlena *value, Datum argument);
+
+#endif							/* DUALDB_H */

@@ -1,0 +1,202 @@
+/*
+ * The caller's identity.
+ *
+ * It lives in this backend's memory and nowhere else: no setting, no table and
+ * no message carries it, so nothing but a valid token can make one.
+ *
+ * There are two slots.  The transaction's hides the session's for as long as
+ * the transaction lasts.  All doubt ends in "nobody": a token that is refused,
+ * and a subtransaction that is rolled back after it set the slot, leave the
+ * slot filled with nobody, not with whoever was there before.
+ */
+#include "dualdb.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+
+#include "identity.h"
+#include "trusted_keys.h"
+#include "unix_time.h"
+#include "verifier.h"
+
+typedef enum SlotState
+{
+	SLOT_EMPTY,
+	SLOT_NOBODY,				/* hides other slots, too */
+	SLOT_FILLED
+} SlotState;
+
+typedef struct Slot
+{
+	SlotState	state;
+	SubTransactionId set_in;	/* Invalid when not set in this transaction */
+	uint64_t	key_generation; /* at which the key was known to be trusted */
+	MemoryContext context;
+	Identity	identity;
+} Slot;
+
+/* Indexed by IdentityScope. */
+#define NSLOTS	2
+static Slot slots[NSLOTS];
+
+static void
+slot_clear(Slot *slot, SlotState state)
+{
+	slot->state = state;
+	if (slot->context != NULL)
+		MemoryContextReset(slot->context);
+}
+
+static char *
+copy_optional(const char *s)
+{
+	return s != NULL ? pstrdup(s) : NULL;
+}
+
+static void
+copy_roles(Identity *identity, const StrictJsonMember *roles)
+{
+	identity->nroles = roles != NULL ? roles->nstrings : 0;
+	identity->roles = palloc(sizeof(char *) * (identity->nroles + 1));
+	for (int i = 0; i < identity->nroles; i++)
+		identity->roles[i] = pstrdup(roles->strings[i]);
+}
+
+/* Become the one whom the token names. */
+void
+identity_set(IdentityScope scope, const VerifiedToken *verified)
+{
+	Slot	   *slot = &slots[scope];
+	const Claims *claims = &verified->claims;
+	Identity   *identity = &slot->identity;
+	MemoryContext caller;
+
+	/* nobody until all is in place, should memory run out */
+	identity_refuse(scope);
+	if (slot->context == NULL)
+		slot->context = AllocSetContextCreate(TopMemoryContext,
+											  "dualdb identity",
+											  ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(slot->context);
+	identity->user_id = pstrdup(claims->subject);
+	identity->session_id = copy_optional(claims->session_id);
+	identity->scope = copy_optional(claims->scope);
+	identity->payload = pstrdup(verified->payload);
+	identity->kid = pstrdup(verified->key->kid);
+	copy_roles(identity, claims->roles);
+	identity->expires_at = claims->expires_at;
+	MemoryContextSwitchTo(caller);
+
+	slot->key_generation = trusted_keys_generation();
+	slot->state = SLOT_FILLED;
+}
+
+/* Whoever the caller was, they are nobody now. */
+void
+identity_refuse(IdentityScope scope)
+{
+	Slot	   *slot = &slots[scope];
+
+	slot_clear(slot, scope == IDENTITY_TRANSACTION ? SLOT_NOBODY : SLOT_EMPTY);
+	slot->set_in = GetCurrentSubTransactionId();
+}
+
+void
+identity_forget_all(void)
+{
+	for (int i = 0; i < NSLOTS; i++)
+	{
+		slot_clear(&slots[i], SLOT_EMPTY);
+		slots[i].set_in = InvalidSubTransactionId;
+	}
+}
+
+/*
+ * Is the key still trusted?  Looked up again only when the keys have changed
+ * since the last time.
+ */
+static bool
+key_still_trusted(Slot *slot, UnixMicros now)
+{
+	const TrustedKeySet *keys;
+
+	if (slot->key_generation == trusted_keys_generation())
+		return true;
+	keys = trusted_keys_get();
+	for (int i = 0; i < keys->nkeys; i++)
+	{
+		if (strcmp(keys->keys[i].kid, slot->identity.kid) == 0 &&
+			now < keys->keys[i].not_after)
+		{
+			slot->key_generation = trusted_keys_generation();
+			return true;
+		}
+	}
+	return false;
+}
+
+const Identity *
+identity_current(void)
+{
+	Slot	   *slot = &slots[IDENTITY_TRANSACTION];
+	UnixMicros	now;
+
+	if (slot->state == SLOT_EMPTY)
+		slot = &slots[IDENTITY_SESSION];
+	if (slot->state != SLOT_FILLED)
+		return NULL;
+
+	now = unix_micros_now();
+	if (now - leeway * MICROS_PER_SECOND >= slot->identity.expires_at ||
+		!key_still_trusted(slot, now))
+		return NULL;
+	return &slot->identity;
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	Slot	   *session = &slots[IDENTITY_SESSION];
+
+	(void) arg;
+	switch (event)
+	{
+		case XACT_EVENT_ABORT:
+			if (session->set_in != InvalidSubTransactionId)
+				slot_clear(session, SLOT_EMPTY);
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	session->set_in = InvalidSubTransactionId;
+	slot_clear(&slots[IDENTITY_TRANSACTION], SLOT_EMPTY);
+	slots[IDENTITY_TRANSACTION].set_in = InvalidSubTransactionId;
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId self,
+					  SubTransactionId parent, void *arg)
+{
+	(void) arg;
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	for (int i = 0; i < NSLOTS; i++)
+	{
+		if (slots[i].set_in != self)
+			continue;
+		slots[i].set_in = parent;
+		if (event == SUBXACT_EVENT_ABORT_SUB)
+			slot_clear(&slots[i], i == IDENTITY_TRANSACTION ?
+					   SLOT_NOBODY : SLOT_EMPTY);
+	}
+}
+
+void
+identity_init(void)
+{
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}

@@ -1,0 +1,33 @@
+/* Who the caller is: the identity that a valid token has given. */
+#ifndef DUALDB_IDENTITY_H
+#define DUALDB_IDENTITY_H
+
+#include "jwt.h"
+
+typedef enum IdentityScope
+{
+	IDENTITY_TRANSACTION,		/* until the transaction ends */
+	IDENTITY_SESSION			/* until the session ends */
+} IdentityScope;
+
+typedef struct Identity
+{
+	const char *user_id;
+	const char *session_id;		/* NULL when the token has none */
+	const char *scope;			/* NULL when the token has none */
+	const char *payload;		/* the claims as JSON text */
+	const char *kid;
+	const char **roles;
+	int			nroles;
+	UnixMicros	expires_at;
+} Identity;
+
+extern void identity_init(void);
+extern void identity_set(IdentityScope scope, const VerifiedToken *verified);
+extern void identity_refuse(IdentityScope scope);
+extern void identity_forget_all(void);
+
+/* The identity in force now, or NULL. */
+extern const Identity *identity_current(void);
+
+#endif							/* DUALDB_IDENTITY_H */

@@ -1,0 +1,37 @@
+/* The master key: 32 random bytes in a file outside the database. */
+#ifndef DUALDB_MASTER_KEY_H
+#define DUALDB_MASTER_KEY_H
+
+#include <stdint.h>
+
+#define MASTER_KEY_LEN		32
+#define MASTER_SUBKEY_LEN	32
+
+typedef enum MasterKeyStatus
+{
+	MASTER_KEY_OK,
+	MASTER_KEY_NOT_CONFIGURED,
+	MASTER_KEY_UNREADABLE,		/* errno tells why */
+	MASTER_KEY_NOT_REGULAR,
+	MASTER_KEY_WRONG_OWNER,
+	MASTER_KEY_OPEN_MODE,
+	MASTER_KEY_WRONG_SIZE,
+	MASTER_KEY_IN_DATA_DIRECTORY,
+	MASTER_KEY_NO_MEMORY
+} MasterKeyStatus;
+
+/* What a key derived from the master key is used for; values are stored. */
+typedef enum MasterSubkey
+{
+	SUBKEY_SEAL = 1,
+	SUBKEY_TOKEN_HASH = 2,
+	SUBKEY_FINGERPRINT = 3
+} MasterSubkey;
+
+extern MasterKeyStatus master_key_load(const char *path, const char *data_dir,
+									   const uint8_t **key);
+extern void master_key_forget(void);
+extern void master_key_derive(const uint8_t *key, MasterSubkey purpose,
+							  uint8_t subkey[MASTER_SUBKEY_LEN]);
+
+#endif							/* DUALDB_MASTER_KEY_H */

@@ -1,0 +1,73 @@
+/* Secrets on their way through the server: the master key and passwords. */
+#include "dualdb.h"
+
+#include <sodium.h>
+
+#include "miscadmin.h"
+
+#include "master_key.h"
+
+/* The way out of each refusal, or NULL for success. */
+static const char *
+master_key_problem(MasterKeyStatus status)
+{
+	switch (status)
+	{
+		case MASTER_KEY_OK:
+			return NULL;
+		case MASTER_KEY_NOT_CONFIGURED:
+			return "Set dualdb.key_file to a file of 32 random bytes outside the data directory, mode 0600, owned by the server's user.";
+		case MASTER_KEY_UNREADABLE:
+			return "The server's user must be able to read the file.";
+		case MASTER_KEY_NOT_REGULAR:
+			return "It must be a regular file.";
+		case MASTER_KEY_WRONG_OWNER:
+			return "The file must belong to the server's user.";
+		case MASTER_KEY_OPEN_MODE:
+			return "The file's mode must be 0600 or stricter.";
+		case MASTER_KEY_WRONG_SIZE:
+			return "The file must hold exactly 32 bytes.";
+		case MASTER_KEY_IN_DATA_DIRECTORY:
+			return "The file must lie outside the data directory, where backups and replicas would carry it along.";
+		case MASTER_KEY_NO_MEMORY:
+			return "There was no locked memory for it; see RLIMIT_MEMLOCK.";
+	}
+	return NULL;
+}
+
+const uint8_t *
+require_master_key(void)
+{
+	const uint8_t *key = NULL;
+	MasterKeyStatus status = master_key_load(key_file, DataDir, &key);
+	int			saved_errno = errno;
+
+	if (status == MASTER_KEY_NOT_CONFIGURED)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("no key file is configured"),
+				errhint("%s", master_key_problem(status)));
+	errno = saved_errno;
+	if (status == MASTER_KEY_UNREADABLE)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("could not read the key file: %m"),
+				errhint("%s", master_key_problem(status)));
+	if (status != MASTER_KEY_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("key file refused"),
+				errhint("%s", master_key_problem(status)));
+	return key;
+}
+
+/*
+ * Wipe what fetching an argument copied.  The argument itself belongs to the
+ * caller.
+ */
+void
+wipe_detoasted(struct varlena *value, Datum argument)
+{
+	if ((Pointer) value != DatumGetPointer(argument))
+		sodium_memzero(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}

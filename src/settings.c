@@ -1,0 +1,104 @@
+/*
+ * Every setting, in alphabetical order.
+ *
+ * None can be set by an ordinary role, and none holds a secret.  Superusers
+ * may set most of them per database or role; the key file belongs to the
+ * server.
+ */
+#include "dualdb.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "argon2.h"
+#include "master_key.h"
+
+int			access_token_ttl;
+int			argon2_iterations;
+int			argon2_memory;
+char	   *audience;
+char	   *auth_database;
+char	   *issuer;
+char	   *key_file;
+int			leeway;
+int			password_min_length;
+int			refresh_token_ttl;
+int			session_lifetime;
+
+static bool
+check_not_empty(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	return *newval != NULL && **newval != '\0';
+}
+
+/* A new path means a new key. */
+static void
+assign_key_file(const char *newval, void *extra)
+{
+	(void) newval;
+	(void) extra;
+	master_key_forget();
+}
+
+static void
+define_int(const char *name, const char *description, int *variable,
+		   int boot, int min, int max, int flags)
+{
+	DefineCustomIntVariable(name, description, NULL, variable,
+							boot, min, max, PGC_SUSET, flags,
+							NULL, NULL, NULL);
+}
+
+static void
+define_name(const char *name, const char *description, char **variable,
+			const char *boot)
+{
+	DefineCustomStringVariable(name, description, NULL, variable, boot,
+							   PGC_SUSET, 0, check_not_empty, NULL, NULL);
+}
+
+void
+settings_init(void)
+{
+	define_int("dualdb.access_token_ttl",
+			   "Lifetime of an access token.",
+			   &access_token_ttl, 600, 1, 86400, GUC_UNIT_S);
+	define_int("dualdb.argon2_iterations",
+			   "Passes over the memory for a new password hash.",
+			   &argon2_iterations, 3, ARGON2_ITERATIONS_MIN, 16, 0);
+	define_int("dualdb.argon2_memory",
+			   "Memory for a new password hash.",
+			   &argon2_memory, 65536, ARGON2_MEMORY_MIN_KIB, 262144,
+			   GUC_UNIT_KB);
+	define_name("dualdb.audience",
+				"Audience (aud) of access tokens, and the one accepted here.",
+				&audience, "aisales_app");
+	define_name("dualdb.auth_database",
+				"Name of the auth database that setup_app() connects to.",
+				&auth_database, "aisales_auth");
+	define_name("dualdb.issuer",
+				"Issuer (iss) that the next signing key is made for.",
+				&issuer, "aisales_auth");
+	DefineCustomStringVariable("dualdb.key_file",
+							   "File with the 32 bytes of the master key.",
+							   NULL, &key_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_key_file, NULL);
+	define_int("dualdb.leeway",
+			   "How far the clocks of issuer and verifier may differ.",
+			   &leeway, 60, 0, 300, GUC_UNIT_S);
+	define_int("dualdb.password_min_length",
+			   "Shortest password that is accepted, in characters.",
+			   &password_min_length, 15, 8, 64, 0);
+	define_int("dualdb.refresh_token_ttl",
+			   "How long a refresh token can be used.",
+			   &refresh_token_ttl, 30 * 86400, 1, INT_MAX, GUC_UNIT_S);
+	define_int("dualdb.session_lifetime",
+			   "How long a session lasts, however often it is refreshed.",
+			   &session_lifetime, 90 * 86400, 1, INT_MAX, GUC_UNIT_S);
+
+	MarkGUCPrefixReserved("dualdb");
+}
