@@ -68,10 +68,14 @@ PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = test/unit/build demo/env results output_iso tmp_check log
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
-# without PostgreSQL's build files only the targets that install them work
+# make demo and make test install what is missing, PostgreSQL's build files, too
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
+else
+all install installcheck:
+	@echo "PostgreSQL's build files were not found by $(PG_CONFIG);" \
+		"install postgresql-server-dev or set PG_CONFIG" >&2; false
 endif
 
 # CREATE EXTENSION must never replace an object it does not own

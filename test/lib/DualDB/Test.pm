@@ -1,0 +1,161 @@
+# What the TAP tests share: a cluster that is set up as the documentation says,
+# and short ways to ask it things.
+
+package DualDB::Test;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(
+  auth_app_cluster new_cluster make_key_file set_up_auth set_up_app
+  psql_error error_is login_tokens register psql_as
+);
+
+# A password that every policy accepts.
+our $PASSWORD = 'correct horse battery staple';
+
+# A key file beside the cluster, outside of its data directory.
+sub make_key_file
+{
+	my ($path, $mode) = @_;
+
+	open my $random, '<:raw', '/dev/urandom' or die "no random bytes: $!";
+	sysread($random, my $key, 32) == 32 or die 'too few random bytes';
+	open my $file, '>:raw', $path or die "cannot write $path: $!";
+	print $file $key;
+	close $file;
+	chmod($mode // 0600, $path) or die "cannot chmod $path: $!";
+	return $path;
+}
+
+# A running cluster with the library preloaded, a key file and the bridge's
+# authentication rules.
+sub new_cluster
+{
+	my ($name, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(
+		allows_streaming => $options{allows_streaming} // 0,
+		extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+	my $key_file = make_key_file($node->basedir . '/master.key');
+	$node->append_conf('postgresql.conf', "dualdb.key_file = '$key_file'");
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'dualdb'")
+	  unless $options{no_preload};
+	$node->append_conf('postgresql.conf', $options{conf}) if $options{conf};
+
+	my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
+	unlink $node->data_dir . '/pg_hba.conf';
+	$node->append_conf(
+		'pg_hba.conf', qq{
+local aisales_auth dualdb_bridge peer map=dualdb
+local all dualdb_bridge reject
+host all dualdb_bridge all reject
+$hba});
+	my $os_user = getpwuid($<);
+	$node->append_conf('pg_ident.conf', "dualdb $os_user dualdb_bridge");
+	$node->start;
+	return $node;
+}
+
+sub set_up_auth
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', 'CREATE DATABASE aisales_auth');
+	$node->safe_psql('aisales_auth', q{
+		CREATE EXTENSION dualdb;
+		SELECT dualdb.setup_auth();
+		CREATE ROLE auth_login LOGIN IN ROLE dualdb_auth_service});
+	return;
+}
+
+sub set_up_app
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', 'CREATE DATABASE aisales_app');
+	$node->safe_psql('aisales_app', q{
+		CREATE EXTENSION dualdb;
+		SELECT dualdb.setup_app();
+		CREATE ROLE app_login LOGIN IN ROLE dualdb_app_service;
+		CREATE ROLE app_user_login LOGIN IN ROLE dualdb_app_user;
+		CREATE ROLE app_reader_login LOGIN IN ROLE dualdb_app_readonly});
+	return;
+}
+
+# Both databases in one cluster, keys and users synced.
+sub auth_app_cluster
+{
+	my ($name, %options) = @_;
+	my $node = new_cluster($name, %options);
+
+	set_up_auth($node);
+	set_up_app($node);
+	$node->safe_psql('aisales_app', 'SELECT dualdb.sync()');
+	return $node;
+}
+
+# Run SQL as a login role; returns (exit status, stdout, stderr).
+sub psql_as
+{
+	my ($node, $database, $role, $sql, %options) = @_;
+	my ($out, $err) = ('', '');
+	my $status = $node->psql(
+		$database, $sql,
+		stdout => \$out,
+		stderr => \$err,
+		on_error_stop => 1,
+		extra_params => [ '-U', $role ],
+		%options);
+	return ($status, $out, $err);
+}
+
+# The SQLSTATE and message of the error that the SQL ends with; empty when it
+# succeeds.
+sub psql_error
+{
+	my ($node, $database, $role, $sql) = @_;
+	my ($status, undef, $err) =
+	  psql_as($node, $database, $role, "\\set VERBOSITY verbose\n$sql");
+
+	return '' if $status == 0;
+	return $1 if $err =~ /(?:ERROR|FATAL):\s+(\w{5}: [^\n]*)/;
+	return $err;
+}
+
+sub error_is
+{
+	my ($node, $database, $role, $sql, $expected, $name) = @_;
+
+	return like(psql_error($node, $database, $role, $sql), $expected, $name);
+}
+
+sub register
+{
+	my ($node, $email, $display_name) = @_;
+	my $name = defined $display_name ? "'$display_name'" : 'NULL';
+
+	return $node->safe_psql('aisales_auth',
+		"SELECT user_id FROM auth.register_user('$email', '$PASSWORD', $name)");
+}
+
+# (access token, refresh token) of a login that must succeed.
+sub login_tokens
+{
+	my ($node, $email) = @_;
+	my $row = $node->safe_psql('aisales_auth',
+		"SELECT status, access_token, refresh_token FROM auth.login('$email', '$PASSWORD')"
+	);
+	my ($status, @tokens) = split /\|/, $row;
+
+	die "login of $email: $status" unless $status eq 'ok';
+	return @tokens;
+}
+
+1;

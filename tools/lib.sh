@@ -1,0 +1,135 @@
+# Shell functions that demo/up and test/run share.  Source it from the top of
+# the tree.
+
+export LC_ALL=C.UTF-8
+
+die()
+{
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+say()
+{
+	printf '\n\033[1m%s\033[0m\n' "$*"
+}
+
+is_root()
+{
+	[ "$(id -u)" = 0 ]
+}
+
+# The pg_config to build against: the caller's, else that of the newest server
+# of Debian's layout, else the one in the path.
+find_pg_config()
+{
+	if [ -n "${PG_CONFIG:-}" ]; then
+		return
+	fi
+	for candidate in $(ls -rvd /usr/lib/postgresql/*/bin/pg_config 2>/dev/null) \
+		"$(command -v pg_config || true)"; do
+		if [ -n "$candidate" ] && [ -f "$("$candidate" --pgxs)" ]; then
+			PG_CONFIG=$candidate
+			export PG_CONFIG
+			return
+		fi
+	done
+}
+
+# Major version of the server to ask Debian for: an installed one, else the
+# release's own.
+debian_major()
+{
+	installed=$(ls -rvd /usr/lib/postgresql/*/bin/postgres 2>/dev/null | head -1 | cut -d/ -f5)
+	if [ -n "$installed" ]; then
+		echo "$installed"
+	else
+		apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -1
+	fi
+}
+
+has_perl()
+{
+	perl -e "use $1; 1" >/dev/null 2>&1
+}
+
+# Debian packages that are not there yet; "test" adds those of the tests.
+missing_packages()
+{
+	command -v cc >/dev/null || echo gcc libc6-dev
+	command -v pkg-config >/dev/null || echo pkg-config
+	pkg-config --exists libsodium 2>/dev/null || echo libsodium-dev
+	find_pg_config
+	if [ -z "${PG_CONFIG:-}" ]; then
+		echo "postgresql-$(debian_major)" "postgresql-server-dev-$(debian_major)"
+	elif [ ! -x "$("$PG_CONFIG" --bindir)/initdb" ]; then
+		echo "postgresql-$(debian_major)"
+	fi
+	if [ "${1:-}" = test ]; then
+		command -v prove >/dev/null || echo perl
+		has_perl IPC::Run || echo libipc-run-perl
+		has_perl Crypt::PK::Ed25519 || echo libcryptx-perl
+		[ -n "$(gcc -print-file-name=libasan.so 2>/dev/null | grep /)" ] || echo gcc
+	fi
+}
+
+# Install what is missing, or say what to install.
+need_packages()
+{
+	if is_root && command -v apt-get >/dev/null &&
+		[ -z "$(apt-cache show libsodium-dev 2>/dev/null)" ]; then
+		apt-get update -qq
+	fi
+	missing=$(missing_packages "$@" | tr '\n' ' ')
+	if [ -n "$missing" ]; then
+		if ! is_root || ! command -v apt-get >/dev/null; then
+			die "missing packages; install them with: sudo apt-get install $missing"
+		fi
+		say "Installing $missing"
+		# shellcheck disable=SC2086
+		{ DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing ||
+			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+				apt-get install -qq -y --no-install-recommends $missing; }; } >/dev/null ||
+			die "could not install $missing"
+	fi
+	find_pg_config
+	[ -n "${PG_CONFIG:-}" ] || die "no pg_config with PostgreSQL's build files found; set PG_CONFIG"
+	PG_BIN=$("$PG_CONFIG" --bindir)
+}
+
+# Build with warnings as errors and install into the server.
+build_and_install()
+{
+	say "Building for $("$PG_CONFIG" --version)"
+	make -s with_llvm=no WERROR=-Werror PG_CONFIG="$PG_CONFIG" all
+	if [ -w "$("$PG_CONFIG" --pkglibdir)" ]; then
+		make -s with_llvm=no PG_CONFIG="$PG_CONFIG" install >/dev/null
+	elif ! cmp -s dualdb.so "$("$PG_CONFIG" --pkglibdir)/dualdb.so"; then
+		die "cannot install into $("$PG_CONFIG" --pkglibdir); run: sudo make install PG_CONFIG=$PG_CONFIG with_llvm=no"
+	fi
+}
+
+# The user that servers run as: oneself, or for root an unprivileged one.
+pick_user()
+{
+	if ! is_root; then
+		RUN_USER=$(id -un)
+		return
+	fi
+	RUN_USER=postgres
+	if ! id postgres >/dev/null 2>&1; then
+		RUN_USER=dualdb
+		id dualdb >/dev/null 2>&1 || useradd --system --user-group --no-create-home dualdb
+	fi
+}
+
+# Run a command as that user, with the server's programs in the path.
+as_user()
+{
+	if is_root; then
+		setpriv --reuid="$RUN_USER" --regid="$RUN_USER" --init-groups --reset-env \
+			env LC_ALL=C.UTF-8 PATH="$PG_BIN:/usr/local/bin:/usr/bin:/bin" "$@"
+	else
+		env PATH="$PG_BIN:$PATH" "$@"
+	fi
+}
