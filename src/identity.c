@@ -12,6 +12,7 @@
 #include "dualdb.h"
 
 #include "access/xact.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #include "identity.h"
@@ -120,6 +121,8 @@ key_still_trusted(Slot *slot, UnixMicros now)
 {
 	const TrustedKeySet *keys;
 
+	/* a revocation counts from its commit, also within a transaction */
+	AcceptInvalidationMessages();
 	if (slot->key_generation == trusted_keys_generation())
 		return true;
 	keys = trusted_keys_get();

@@ -12,8 +12,9 @@ BEGIN
 		dualdb_auth_orm, dualdb_bridge', v_database);
 
 	REVOKE ALL ON SCHEMA public FROM PUBLIC;
-	REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
-	GRANT USAGE ON LANGUAGE plpgsql, sql TO dualdb_auth_owner, dualdb_bridge_owner;
+	-- language sql has no anonymous blocks, and pg_dump would forget its REVOKE
+	REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+	GRANT USAGE ON LANGUAGE plpgsql TO dualdb_auth_owner, dualdb_bridge_owner;
 
 	-- Writing, waiting, signalling and bulk reading.  set_config() stays:
 	-- logical replication and connection poolers call it.

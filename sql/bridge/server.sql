@@ -15,7 +15,6 @@ CREATE SERVER IF NOT EXISTS dualdb_auth FOREIGN DATA WRAPPER postgres_fdw OPTION
 ALTER SERVER dualdb_auth OPTIONS (SET host :'auth_host', SET port :'auth_port',
 	SET dbname :'auth_database');
 COMMENT ON SERVER dualdb_auth IS 'dualdb: the auth database';
-REVOKE ALL ON FOREIGN SERVER dualdb_auth FROM PUBLIC;
 ALTER SERVER dualdb_auth OWNER TO CURRENT_USER;
 
 CREATE USER MAPPING IF NOT EXISTS FOR dualdb_bridge_owner SERVER dualdb_auth

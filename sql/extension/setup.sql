@@ -169,7 +169,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT string_agg(
 		format(E'-- %s\n', s.part)
-			|| coalesce(format(E'SET LOCAL ROLE %I;\n', s.run_as), '')
+			|| coalesce('SET LOCAL ROLE ' || quote_ident(s.run_as) || E';\n', '')
 			|| dualdb.setup_text(s.part, dualdb.setup_arguments())
 			|| CASE WHEN s.run_as IS NULL THEN '' ELSE E'RESET ROLE;\n' END,
 		E'\n' ORDER BY s.ordinality)
