@@ -1,0 +1,56 @@
+# On a hot standby: tokens verify, identities work, and a change of the keys
+# arrives.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use DualDB::Test;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $primary = auth_app_cluster('primary', allows_streaming => 1);
+my $superuser = getpwuid($<);
+my $user = register($primary, 'ann@example.com', 'Ann');
+my ($token, $refresh_token) = login_tokens($primary, 'ann@example.com');
+$primary->safe_psql('aisales_app', "SELECT dualdb.sync();
+	INSERT INTO app.projects (id, user_id, name) VALUES ('p', '$user', 'Project')");
+
+$primary->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'backup', has_streaming => 1);
+$standby->start;
+$primary->wait_for_catchup($standby);
+
+foreach my $database ('aisales_auth', 'aisales_app')
+{
+	is($standby->safe_psql($database, "SELECT dualdb.jwt_verify('$token') ->> 'sub'"), $user,
+		"a token verifies in $database on a standby");
+}
+is((psql_as($standby, 'aisales_app', 'app_user_login',
+	"BEGIN; SELECT dualdb.authenticate('$token') \\g /dev/null\n SELECT p.name, u.display_name FROM app.projects p JOIN app.users u ON u.id = p.user_id; COMMIT"))[1],
+	'Project|Ann', 'a user reads their rows on a standby');
+error_is($standby, 'aisales_auth', 'auth_login', "SELECT auth.refresh('$refresh_token')",
+	qr/^25006: /, 'a refresh does not run on a standby');
+error_is($standby, 'aisales_app', $superuser, 'SELECT dualdb.sync()', qr/^25006: /, 'nor does the sync');
+
+# a backend of the standby that has the keys cached hears of their end
+my ($in, $out, $err) = ('', '', '');
+my $session = IPC::Run::start(
+	[ 'psql', '-XAt', '-d', $standby->connstr('aisales_app') ],
+	'<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(60));
+$in .= "SELECT 'before', dualdb.jwt_verify('$token') ->> 'sub';\n";
+IPC::Run::pump($session) until $out =~ /before\|\Q$user\E/;
+$primary->safe_psql('aisales_app', "UPDATE dualdb.trusted_keys SET not_after = now() - interval '1 minute'");
+$primary->wait_for_catchup($standby);
+$in .= "SELECT dualdb.jwt_verify('$token');\n";
+IPC::Run::pump($session) until $err =~ /ERROR/;
+like($err, qr/token is not valid/, 'a revoked key is refused in a session that had it');
+$in .= "\\q\n";
+IPC::Run::finish($session);
+is($standby->safe_psql('aisales_auth', "SELECT dualdb.jwt_verify('$token') ->> 'sub'"), $user,
+	'and is still good where it was not revoked');
+
+done_testing();
