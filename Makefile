@@ -66,7 +66,7 @@ ISOLATION_OPTS = $(REGRESS_OPTS)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = test/unit/build demo/env results output_iso tmp_check log
+EXTRA_CLEAN = META.json test/unit/build demo/env results output_iso tmp_check log
 
 # make demo and make test install what is missing, PostgreSQL's build files, too
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -87,6 +87,10 @@ $(INSTALL_SQL): $(SQL_MEMBERS) $(SQL_SETUP) tools/setup-parts dualdb.control
 
 # a changed header is a changed everything: the whole build takes seconds
 $(OBJS): $(wildcard src/*.h)
+
+# PGXN's description of the release
+META.json: META.json.in dualdb.control
+	sed 's/@VERSION@/$(EXTVERSION)/' META.json.in > $@
 
 .PHONY: demo demo-down test
 demo:
