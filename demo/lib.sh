@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC1090,SC2016
 # The demo's cluster: where it is, how it is made, started and reached.
 
 # Root's demo is in a place where only root can put it; others have it at home.

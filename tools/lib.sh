@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2012
 # Shell functions that demo/up and test/run share.  Source it from the top of
 # the tree.
 
@@ -69,7 +70,7 @@ missing_packages()
 		command -v prove >/dev/null || echo perl
 		has_perl IPC::Run || echo libipc-run-perl
 		has_perl Crypt::PK::Ed25519 || echo libcryptx-perl
-		[ -n "$(gcc -print-file-name=libasan.so 2>/dev/null | grep /)" ] || echo gcc
+		gcc -print-file-name=libasan.so 2>/dev/null | grep -q / || echo gcc
 	fi
 }
 
@@ -123,12 +124,15 @@ pick_user()
 	fi
 }
 
-# Run a command as that user, with the server's programs in the path.
+# Run a command as that user, with the server's programs in the path, from a
+# folder that the user can enter: the tree may be in root's home.
 as_user()
 {
 	if is_root; then
+		# shellcheck disable=SC2016
 		setpriv --reuid="$RUN_USER" --regid="$RUN_USER" --init-groups --reset-env \
-			env LC_ALL=C.UTF-8 PATH="$PG_BIN:/usr/local/bin:/usr/bin:/bin" "$@"
+			env LC_ALL=C.UTF-8 PATH="$PG_BIN:/usr/local/bin:/usr/bin:/bin" \
+			sh -c 'cd "$0" 2>/dev/null || cd /; exec "$@"' "$PWD" "$@"
 	else
 		env PATH="$PG_BIN:$PATH" "$@"
 	fi

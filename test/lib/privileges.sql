@@ -26,6 +26,8 @@ WHERE a.attacl IS NOT NULL
 UNION ALL
 SELECT 'function', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
 FROM pg_proc p JOIN ours o ON o.oid = p.pronamespace
+WHERE NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+	WHERE d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND e.extname <> 'dualdb')
 UNION ALL
 SELECT 'type', t.oid::regtype::text, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
 FROM pg_type t JOIN ours o ON o.oid = t.typnamespace

@@ -71,5 +71,6 @@ SET dualdb.argon2_memory = '20MB';
 SELECT dualdb.password_needs_rehash(:'hash') AS more_memory;
 
 -- the OWASP minimum is the floor
+\set VERBOSITY sqlstate
 SET dualdb.argon2_memory = '18MB';  -- fails
 SET dualdb.argon2_iterations = 1;  -- fails

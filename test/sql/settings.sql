@@ -10,7 +10,9 @@ SET dualdb.no_such_setting = 1;  -- fails
 -- an audience and an issuer cannot be empty
 SET dualdb.audience = '';  -- fails
 SET dualdb.issuer = '';  -- fails
+\set VERBOSITY sqlstate
 SET dualdb.leeway = '6min';  -- fails
+\set VERBOSITY default
 SET dualdb.key_file = '/somewhere';  -- fails
 
 -- none can be set by an ordinary role

@@ -13,7 +13,7 @@ use Test::More;
 
 our @EXPORT = qw(
   auth_app_cluster new_cluster make_key_file set_up_auth set_up_app
-  psql_error error_is login_tokens register psql_as
+  psql_error error_is login_tokens register psql_as session_ok
 );
 
 # A password that every policy accepts.
@@ -134,6 +134,33 @@ sub error_is
 	my ($node, $database, $role, $sql, $expected, $name) = @_;
 
 	return like(psql_error($node, $database, $role, $sql), $expected, $name);
+}
+
+# session_ok(node, database, role, [title, SQL, expected], ...): steps of one
+# session, a test for each of them.
+#
+# Expected is what the step prints, lines joined by blanks: rows first, with
+# "nobody" for NULL, then errors and warnings with nothing but their SQLSTATE.
+sub session_ok
+{
+	my ($node, $database, $role, @steps) = @_;
+	my $script = "\\pset null nobody\n\\set VERBOSITY sqlstate\n";
+
+	$script .= "$_->[1];\n\\echo end of step\n\\warn end of step\n"
+	  foreach @steps;
+	my (undef, $out, $err) =
+	  psql_as($node, $database, $role, $script, on_error_stop => 0);
+	my @rows = split /^end of step$/m, $out;
+	my @messages = split /^end of step$/m, $err =~ s/^psql:\S+ //mgr;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	foreach my $step (@steps)
+	{
+		my $printed = (shift @rows // '') . (shift @messages // '');
+
+		is(join(' ', split ' ', $printed), $step->[2], $step->[0]);
+	}
+	return;
 }
 
 sub register
