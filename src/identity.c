@@ -83,7 +83,9 @@ identity_set(IdentityScope scope, const VerifiedToken *verified)
 	identity->session_id = copy_optional(claims->session_id);
 	identity->scope = copy_optional(claims->scope);
 	identity->payload = pstrdup(verified->payload);
-	identity->kid = pstrdup(verified->key->kid);
+	identity->key = *verified->key;
+	identity->key.kid = pstrdup(verified->key->kid);
+	identity->key.issuer = pstrdup(verified->key->issuer);
 	copy_roles(identity, claims->roles);
 	identity->expires_at = claims->expires_at;
 	MemoryContextSwitchTo(caller);
@@ -112,30 +114,48 @@ identity_forget_all(void)
 	}
 }
 
+/* The same key, under the same name and for the same issuer? */
+static bool
+same_key(const TrustedKey *a, const TrustedKey *b)
+{
+	return strcmp(a->kid, b->kid) == 0 && strcmp(a->issuer, b->issuer) == 0 &&
+		memcmp(a->public_key, b->public_key, sizeof(a->public_key)) == 0;
+}
+
+/* Look the key up again, and take over when it is in force. */
+static bool
+find_key_again(Identity *identity)
+{
+	const TrustedKeySet *keys = trusted_keys_get();
+
+	for (int i = 0; i < keys->nkeys; i++)
+	{
+		if (!same_key(&keys->keys[i], &identity->key))
+			continue;
+		identity->key.not_before = keys->keys[i].not_before;
+		identity->key.not_after = keys->keys[i].not_after;
+		return true;
+	}
+	return false;
+}
+
 /*
  * Is the key still trusted?  Looked up again only when the keys have changed
- * since the last time.
+ * since the last time; its time is judged each time.
  */
 static bool
 key_still_trusted(Slot *slot, UnixMicros now)
 {
-	const TrustedKeySet *keys;
-
 	/* a revocation counts from its commit, also within a transaction */
 	AcceptInvalidationMessages();
-	if (slot->key_generation == trusted_keys_generation())
-		return true;
-	keys = trusted_keys_get();
-	for (int i = 0; i < keys->nkeys; i++)
+	if (slot->key_generation != trusted_keys_generation())
 	{
-		if (strcmp(keys->keys[i].kid, slot->identity.kid) == 0 &&
-			now < keys->keys[i].not_after)
-		{
-			slot->key_generation = trusted_keys_generation();
-			return true;
-		}
+		if (!find_key_again(&slot->identity))
+			return false;
+		slot->key_generation = trusted_keys_generation();
 	}
-	return false;
+	return now >= slot->identity.key.not_before &&
+		now < slot->identity.key.not_after;
 }
 
 const Identity *

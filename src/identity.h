@@ -16,7 +16,7 @@ typedef struct Identity
 	const char *session_id;		/* NULL when the token has none */
 	const char *scope;			/* NULL when the token has none */
 	const char *payload;		/* the claims as JSON text */
-	const char *kid;
+	TrustedKey	key;			/* as it was when last looked up */
 	const char **roles;
 	int			nroles;
 	UnixMicros	expires_at;

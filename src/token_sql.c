@@ -38,7 +38,9 @@ require_utf8(void)
 	if (GetDatabaseEncoding() != PG_UTF8)
 		ereport(ERROR,
 				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("tokens require a database with encoding UTF8"));
+				errmsg("tokens require a database with encoding UTF8"),
+				errhidestmt(true),
+				errhidecontext(true));
 }
 
 /* Verify argument 0; NULL, with a reason, when it is refused. */

@@ -116,4 +116,16 @@ sub token
 	return $self->sign($self->header, $self->claims(%claims));
 }
 
+# (name => token, ...): tokens that differ from a valid one in a claim, each named
+# after the JSON text that it has there; undef leaves the claim out.
+sub tokens_by_claim
+{
+	my ($self, $claim, @values) = @_;
+
+	return map {
+		$claim . ': ' . substr($_ // 'missing', 0, 40),
+		  $self->token($claim => $_)
+	} @values;
+}
+
 1;
