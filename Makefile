@@ -51,7 +51,10 @@ SQL_MEMBERS = \
 	sql/extension/sync.sql \
 	sql/extension/setup.sql
 
-# What the setup functions run, in order: tools/setup-parts makes each file a
+# Last of all, when every member is there.
+SQL_LAST = sql/extension/privileges.sql
+
+# What the setup functions run: tools/setup-parts makes each file a
 # part of dualdb.setup_part().
 SQL_SETUP = $(wildcard sql/auth/*.sql sql/bridge/*.sql sql/app/*.sql \
 	sql/auth/migrations/*.sql sql/app/migrations/*.sql)
@@ -66,7 +69,7 @@ ISOLATION_OPTS = $(REGRESS_OPTS)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = META.json test/unit/build demo/env results output_iso tmp_check log
+EXTRA_CLEAN = META.json test/unit/build results output_iso tmp_check log
 
 # make demo and make test install what is missing, PostgreSQL's build files, too
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -75,15 +78,16 @@ include $(PGXS)
 else
 all install installcheck:
 	@echo "PostgreSQL's build files were not found by $(PG_CONFIG);" \
-		"install postgresql-server-dev or set PG_CONFIG" >&2; false
+		"install the server development package of your PostgreSQL or set PG_CONFIG" >&2; false
 endif
 
 # CREATE EXTENSION must never replace an object it does not own
-$(INSTALL_SQL): $(SQL_MEMBERS) $(SQL_SETUP) tools/setup-parts dualdb.control
+$(INSTALL_SQL): $(SQL_MEMBERS) $(SQL_SETUP) $(SQL_LAST) tools/setup-parts dualdb.control
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION dualdb" to load this file. \quit' \
 		'SET LOCAL search_path TO pg_catalog, pg_temp;'; \
 	  sed 's/^CREATE OR REPLACE /CREATE /' $(SQL_MEMBERS); \
-	  tools/setup-parts $(SQL_SETUP); } > $@.tmp && mv $@.tmp $@
+	  tools/setup-parts $(SQL_SETUP); \
+	  cat $(SQL_LAST); } > $@.tmp && mv $@.tmp $@
 
 # a changed header is a changed everything: the whole build takes seconds
 $(OBJS): $(wildcard src/*.h)

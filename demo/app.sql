@@ -2,6 +2,7 @@
 -- security applies to.
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS dualdb;
+\pset tuples_only on
 SELECT dualdb.setup_app();
 
 SELECT format('CREATE ROLE %I LOGIN', r) FROM unnest(ARRAY['demo_app', 'demo_user']) r

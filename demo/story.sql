@@ -4,6 +4,7 @@
 \pset footer off
 \pset null '(none)'
 \set email 'ann' :run '@example.com'
+\connect :auth
 
 \echo
 \echo '== 1. aisales_auth: a user registers and logs in'
@@ -47,7 +48,7 @@ COMMIT;
 \echo '   The identity ended with the transaction, and with it her rows:'
 SELECT dualdb.user_id(), count(*) AS orders_visible FROM app.orders;
 
-\echo '   A token with one character changed:'
+\echo '   A token with one character changed is refused:'
 \set ON_ERROR_STOP off
 SELECT dualdb.authenticate(overlay(:'access_token'
 	PLACING CASE substr(:'access_token', 200, 1) WHEN 'A' THEN 'B' ELSE 'A' END FROM 200));
@@ -64,7 +65,7 @@ SELECT dualdb.authenticate(overlay(:'access_token'
 \echo
 \connect :bridge
 SELECT id, email, display_name, is_active FROM bridge.user_lookup WHERE email_norm = :'email';
-\echo '   It reaches for the password hash:'
+\echo '   It reaches for the password hash and is refused:'
 \set ON_ERROR_STOP off
 SELECT u.password_hash FROM auth.users u;
 \set refused :ERROR

@@ -46,6 +46,7 @@ dualdb_hash_token(PG_FUNCTION_ARGS)
 	text	   *token = PG_GETARG_TEXT_PP(1);
 	bytea	   *hash = palloc(VARHDRSZ + OPAQUE_TOKEN_HASH_LEN);
 
+	hide_statement();
 	SET_VARSIZE(hash, VARHDRSZ + OPAQUE_TOKEN_HASH_LEN);
 	opaque_token_hash(require_master_key(), purpose, VARDATA_ANY(token),
 					  VARSIZE_ANY_EXHDR(token), (uint8_t *) VARDATA(hash));

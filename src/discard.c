@@ -1,6 +1,7 @@
 /*
- * DISCARD ALL ends every identity of the session: a connection pool sends it
- * before it gives the connection to the next client.
+ * The end of every identity of the session, by what connection pools send before
+ * they give the connection to the next client: DISCARD ALL, RESET ALL (asyncpg
+ * among others) and SET or RESET SESSION AUTHORIZATION.
  */
 #include "dualdb.h"
 
@@ -13,9 +14,25 @@
 
 static ProcessUtility_hook_type next_hook = NULL;
 
+static bool
+hands_over_session(const Node *statement)
+{
+	if (IsA(statement, DiscardStmt))
+		return ((const DiscardStmt *) statement)->target == DISCARD_ALL;
+	if (IsA(statement, VariableSetStmt))
+	{
+		const VariableSetStmt *set = (const VariableSetStmt *) statement;
+
+		return set->kind == VAR_RESET_ALL ||
+			(set->name != NULL &&
+			 strcmp(set->name, "session_authorization") == 0);
+	}
+	return false;
+}
+
 static void
-forget_after_discard_all(PlannedStmt *pstmt, const char *query_string,
-						 bool read_only_tree, ProcessUtilityContext context,
+forget_after_hand_over(PlannedStmt *pstmt, const char *query_string,
+					   bool read_only_tree, ProcessUtilityContext context,
 						 ParamListInfo params, QueryEnvironment *query_env,
 						 DestReceiver *dest, QueryCompletion *qc)
 {
@@ -26,8 +43,7 @@ forget_after_discard_all(PlannedStmt *pstmt, const char *query_string,
 		standard_ProcessUtility(pstmt, query_string, read_only_tree, context,
 								params, query_env, dest, qc);
 
-	if (IsA(pstmt->utilityStmt, DiscardStmt) &&
-		((DiscardStmt *) pstmt->utilityStmt)->target == DISCARD_ALL)
+	if (hands_over_session(pstmt->utilityStmt))
 	{
 		identity_forget_all();
 		verifier_forget();
@@ -38,5 +54,5 @@ void
 discard_init(void)
 {
 	next_hook = ProcessUtility_hook;
-	ProcessUtility_hook = forget_after_discard_all;
+	ProcessUtility_hook = forget_after_hand_over;
 }

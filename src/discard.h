@@ -1,4 +1,4 @@
-/* DISCARD ALL ends every identity of the session. */
+/* What connection pools send between clients ends every identity. */
 #ifndef DUALDB_DISCARD_H
 #define DUALDB_DISCARD_H
 

@@ -27,6 +27,9 @@ extern void settings_init(void);
 /* The master key; raises an error with a hint when there is none. */
 extern const uint8_t *require_master_key(void);
 
+/* For functions that get secrets: keep the statement from other sessions. */
+extern void hide_statement(void);
+
 /* Wipe the copy that detoasting an argument made, if it made one. */
 extern void wipe_detoasted(struct varlena *value, Datum argument);
 

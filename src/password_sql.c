@@ -20,7 +20,9 @@ raise_no_memory(void)
 	ereport(ERROR,
 			errcode(ERRCODE_OUT_OF_MEMORY),
 			errmsg("out of memory"),
-			errdetail("There was no memory for a password hash."));
+			errdetail("There was no memory for a password hash."),
+			errhidestmt(true),
+			errhidecontext(true));
 }
 
 static void
@@ -81,6 +83,7 @@ dualdb_hash_password(PG_FUNCTION_ARGS)
 	char		str[ARGON2_STRING_SIZE];
 	Argon2Status status;
 
+	hide_statement();
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -105,6 +108,7 @@ dualdb_verify_password(PG_FUNCTION_ARGS)
 	Argon2Phc	phc;
 	Argon2Status status;
 
+	hide_statement();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
 	hash = text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -140,13 +144,20 @@ dualdb_check_password(PG_FUNCTION_ARGS)
 	Argon2Status status;
 	bool		possible;
 
+	hide_statement();
 	possible = password != NULL && hash != NULL &&
 		VARSIZE_ANY_EXHDR(password) <= PASSWORD_MAX_LEN &&
 		phc_parse(hash, strlen(hash), &phc) == PHC_OK;
 	if (possible)
+	{
 		status = argon2_verify(VARDATA_ANY(password),
 							   VARSIZE_ANY_EXHDR(password), &phc, hash);
-	else
+
+		/* the cost of an old hash would tell that there is one */
+		possible = status == ARGON2_OK ||
+			!argon2_needs_rehash(&phc, argon2_memory, argon2_iterations);
+	}
+	if (!possible)
 	{
 		argon2_decoy(argon2_memory, argon2_iterations, &phc);
 		status = argon2_verify("", 0, &phc, NULL);

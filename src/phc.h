@@ -18,9 +18,9 @@
  * What a stored hash may cost.  A hash is data, and whoever can write one
  * could otherwise ask the server for terabytes or for days.
  */
-#define PHC_MEMORY_MAX_KIB	(1024 * 1024)
+#define PHC_MEMORY_MAX_KIB	(256 * 1024)
 #define PHC_ITERATIONS_MAX	64
-#define PHC_WORK_MAX_KIB	(4 * 1024 * 1024)	/* memory times iterations */
+#define PHC_WORK_MAX_KIB	(1024 * 1024)	/* memory times iterations */
 #define PHC_PARALLELISM_MAX	16
 
 typedef enum PhcStatus

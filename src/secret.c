@@ -3,7 +3,9 @@
 
 #include <sodium.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 
 #include "master_key.h"
 
@@ -46,19 +48,43 @@ require_master_key(void)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("no key file is configured"),
-				errhint("%s", master_key_problem(status)));
+				errhint("%s", master_key_problem(status)),
+				errhidestmt(true),
+				errhidecontext(true));
 	errno = saved_errno;
 	if (status == MASTER_KEY_UNREADABLE)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
 				errmsg("could not read the key file: %m"),
-				errhint("%s", master_key_problem(status)));
+				errdetail_log("The key file is \"%s\".", key_file),
+				errhint("%s", master_key_problem(status)),
+				errhidestmt(true),
+				errhidecontext(true));
 	if (status != MASTER_KEY_OK)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
 				errmsg("key file refused"),
-				errhint("%s", master_key_problem(status)));
+				errdetail_log("The key file is \"%s\".", key_file),
+				errhint("%s", master_key_problem(status)),
+				errhidestmt(true),
+				errhidecontext(true));
 	return key;
+}
+
+/*
+ * Take the running statement out of pg_stat_activity, where every session of
+ * the same role could read the password or token in it.
+ */
+void
+hide_statement(void)
+{
+	static TimestampTz hidden = 0;
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (hidden == statement)
+		return;
+	pgstat_report_activity(STATE_RUNNING, "<hidden by dualdb>");
+	hidden = statement;
 }
 
 /*

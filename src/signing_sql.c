@@ -23,22 +23,13 @@ PG_FUNCTION_INFO_V1(dualdb_jwks);
 
 #define SEED_LEN	crypto_sign_SEEDBYTES
 
+#define PLACE_SIZE	(sizeof("auth.signing_keys.sealed_key/") + JWK_THUMBPRINT_SIZE)
+
 /* The place of a sealed private key: the key that it is. */
-static char *
-place_of_key(const char *kid)
+static void
+place_of_key(const char *kid, char place[PLACE_SIZE])
 {
-	return psprintf("auth.signing_keys.sealed_key/%s", kid);
-}
-
-static bytea *
-seal_seed(const uint8_t *master_key, const char *kid, const uint8_t *seed)
-{
-	bytea	   *sealed = palloc(VARHDRSZ + SEED_LEN + SEAL_OVERHEAD);
-
-	SET_VARSIZE(sealed, VARHDRSZ + SEED_LEN + SEAL_OVERHEAD);
-	seal(master_key, place_of_key(kid), seed, SEED_LEN,
-		 (uint8_t *) VARDATA(sealed));
-	return sealed;
+	snprintf(place, PLACE_SIZE, "auth.signing_keys.sealed_key/%s", kid);
 }
 
 static bytea *
@@ -63,22 +54,28 @@ dualdb_generate_signing_key(PG_FUNCTION_ARGS)
 	uint8_t		secret_key[crypto_sign_SECRETKEYBYTES];
 	uint8_t		seed[SEED_LEN];
 	char		kid[JWK_THUMBPRINT_SIZE];
+	char		place[PLACE_SIZE];
+	bytea	   *sealed = palloc(VARHDRSZ + SEED_LEN + SEAL_OVERHEAD);
 	TupleDesc	tupdesc;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	SET_VARSIZE(sealed, VARHDRSZ + SEED_LEN + SEAL_OVERHEAD);
 
+	/* nothing can raise an error while the secrets are on the stack */
 	randombytes_buf(seed, sizeof(seed));
 	crypto_sign_seed_keypair(public_key, secret_key, seed);
 	sodium_memzero(secret_key, sizeof(secret_key));
 	jwk_thumbprint(public_key, kid);
+	place_of_key(kid, place);
+	seal(master_key, place, seed, SEED_LEN, (uint8_t *) VARDATA(sealed));
+	sodium_memzero(seed, sizeof(seed));
 
 	values[0] = CStringGetTextDatum(kid);
 	values[1] = PointerGetDatum(bytea_from(public_key, sizeof(public_key)));
-	values[2] = PointerGetDatum(seal_seed(master_key, kid, seed));
-	sodium_memzero(seed, sizeof(seed));
+	values[2] = PointerGetDatum(sealed);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
 													  values, nulls)));
 }
@@ -90,11 +87,15 @@ raise_not_opened(SealStatus status)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
 				errmsg("signing key was sealed under another master key"),
-				errhint("Restore the key file that belongs to this database, or start over with new signing keys by auth.rotate_signing_key()."));
+				errhint("Restore the key file that belongs to this database, or start over with new signing keys by calling auth.rotate_signing_key() twice."),
+				errhidestmt(true),
+				errhidecontext(true));
 	else if (status != SEAL_OK)
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_CORRUPTED),
-				errmsg("sealed signing key has been altered"));
+				errmsg("sealed signing key has been altered"),
+				errhidestmt(true),
+				errhidecontext(true));
 }
 
 /*
@@ -108,9 +109,11 @@ open_secret_key(const uint8_t *master_key, const char *kid,
 	uint8_t		public_key[crypto_sign_PUBLICKEYBYTES];
 	uint8_t		seed[SEED_LEN];
 	char		thumbprint[JWK_THUMBPRINT_SIZE];
+	char		place[PLACE_SIZE];
 	SealStatus	status;
 
-	status = seal_open(master_key, place_of_key(kid),
+	place_of_key(kid, place);
+	status = seal_open(master_key, place,
 					   (const uint8_t *) VARDATA_ANY(sealed),
 					   VARSIZE_ANY_EXHDR(sealed), seed, SEED_LEN);
 	if (status != SEAL_OK)
@@ -126,15 +129,42 @@ open_secret_key(const uint8_t *master_key, const char *kid,
 	return SEAL_OK;
 }
 
+/*
+ * jwt_sign() leaves it to this file to raise errors: the statement may be a
+ * login with its password, and must not be logged.
+ */
+static void
+check_sign_arguments(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("there is no active signing key"),
+				errhint("Tokens are signed in the auth database. There, configure dualdb.key_file and run SELECT dualdb.setup_auth()."),
+				errhidestmt(true),
+				errhidecontext(true));
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("claims must be a JSON object"),
+				errhidestmt(true),
+				errhidecontext(true));
+}
+
 /* sign_jwt(kid text, sealed_key bytea, payload text) returns text */
 Datum
 dualdb_sign_jwt(PG_FUNCTION_ARGS)
 {
-	char	   *kid = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	bytea	   *sealed = PG_GETARG_BYTEA_PP(1);
-	text	   *payload = PG_GETARG_TEXT_PP(2);
+	char	   *kid;
+	bytea	   *sealed;
+	text	   *payload;
 	uint8_t		secret_key[crypto_sign_SECRETKEYBYTES];
-	char	   *token;
+	char	   *volatile token = NULL;
+
+	check_sign_arguments(fcinfo);
+	kid = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	sealed = PG_GETARG_BYTEA_PP(1);
+	payload = PG_GETARG_TEXT_PP(2);
 
 	/* three quarters of the cap, less the header, end up in the payload */
 	if (VARSIZE_ANY_EXHDR(payload) > JWS_MAX_LEN / 2)
@@ -142,13 +172,22 @@ dualdb_sign_jwt(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("claims are too large"),
 				errdetail("The claims of a token can have at most %d bytes.",
-						  JWS_MAX_LEN / 2));
+						  JWS_MAX_LEN / 2),
+				errhidestmt(true),
+				errhidecontext(true));
 
 	raise_not_opened(open_secret_key(require_master_key(), kid, sealed,
 									 secret_key));
-	token = jwt_sign(kid, VARDATA_ANY(payload), VARSIZE_ANY_EXHDR(payload),
-					 secret_key);
-	sodium_memzero(secret_key, sizeof(secret_key));
+	PG_TRY();
+	{
+		token = jwt_sign(kid, VARDATA_ANY(payload),
+						 VARSIZE_ANY_EXHDR(payload), secret_key);
+	}
+	PG_FINALLY();
+	{
+		sodium_memzero(secret_key, sizeof(secret_key));
+	}
+	PG_END_TRY();
 	PG_RETURN_TEXT_P(cstring_to_text(token));
 }
 

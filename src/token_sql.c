@@ -48,6 +48,7 @@ static const VerifiedToken *
 check_argument(FunctionCallInfo fcinfo, const char *expected,
 			   JwtStatus *reason)
 {
+	hide_statement();
 	require_utf8();
 	*reason = JWT_MALFORMED;
 	if (PG_ARGISNULL(0))

@@ -104,11 +104,14 @@ read_row(TupleTableSlot *slot, TrustedKey *key)
 	key->not_after = column_time(slot, COL_NOT_AFTER, INT64_MAX);
 }
 
-/* Read all rows, as the newest committed state has them. */
+/*
+ * Read all rows, as the newest committed state has them.  A catalog snapshot is
+ * that, and unlike GetLatestSnapshot() it can be had in a parallel operation.
+ */
 static void
 read_table(Relation rel)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot = RegisterSnapshot(GetCatalogSnapshot(RelationGetRelid(rel)));
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	int			allocated = 8;

@@ -6,13 +6,17 @@ export LC_ALL=C.UTF-8
 
 die()
 {
-	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	printf '%s: %s\n' "${0#./}" "$*" >&2
 	exit 1
 }
 
 say()
 {
-	printf '\n\033[1m%s\033[0m\n' "$*"
+	if [ -t 1 ]; then
+		printf '\n\033[1m%s\033[0m\n' "$*"
+	else
+		printf '\n%s\n' "$*"
+	fi
 }
 
 is_root()
@@ -25,6 +29,7 @@ is_root()
 find_pg_config()
 {
 	if [ -n "${PG_CONFIG:-}" ]; then
+		[ -x "$(command -v "$PG_CONFIG")" ] || die "PG_CONFIG=$PG_CONFIG is not there"
 		return
 	fi
 	for candidate in $(ls -rvd /usr/lib/postgresql/*/bin/pg_config 2>/dev/null) \
@@ -98,6 +103,21 @@ need_packages()
 	PG_BIN=$("$PG_CONFIG" --bindir)
 }
 
+# Is what is installed what has been built?  The code is compared, not where it was
+# built, which its debugging information tells.
+installed_is_built()
+{
+	for file in sql/dualdb--*.sql dualdb.control; do
+		cmp -s "$file" "$("$PG_CONFIG" --sharedir)/extension/${file##*/}" || return 1
+	done
+	[ "$(code_of dualdb.so)" = "$(code_of "$("$PG_CONFIG" --pkglibdir)/dualdb.so")" ]
+}
+
+code_of()
+{
+	objcopy --strip-all --remove-section=.note.gnu.build-id "$1" /dev/stdout 2>/dev/null | sha256sum
+}
+
 # Build with warnings as errors and install into the server.
 build_and_install()
 {
@@ -105,7 +125,7 @@ build_and_install()
 	make -s with_llvm=no WERROR=-Werror PG_CONFIG="$PG_CONFIG" all
 	if [ -w "$("$PG_CONFIG" --pkglibdir)" ]; then
 		make -s with_llvm=no PG_CONFIG="$PG_CONFIG" install >/dev/null
-	elif ! cmp -s dualdb.so "$("$PG_CONFIG" --pkglibdir)/dualdb.so"; then
+	elif ! installed_is_built; then
 		die "cannot install into $("$PG_CONFIG" --pkglibdir); run: sudo make install PG_CONFIG=$PG_CONFIG with_llvm=no"
 	fi
 }

@@ -29,8 +29,13 @@ BEGIN
 	END IF;
 
 	IF dualdb.password_needs_rehash(v_user.password_hash) THEN
+		-- the hash that was compared, or somebody else's new password is lost
 		UPDATE auth.users u SET password_hash = dualdb.hash_password(login.password)
-		WHERE u.id = v_user.id;
+		WHERE u.id = v_user.id AND u.password_hash = v_user.password_hash;
+		IF NOT FOUND THEN
+			v_result.status := 'invalid_credentials';
+			RETURN v_result;
+		END IF;
 	END IF;
 	RETURN auth.start_session(v_user.id, ip, user_agent);
 END

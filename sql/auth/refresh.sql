@@ -28,8 +28,9 @@ BEGIN
 	v_now := clock_timestamp();
 	v_result.status := CASE
 		WHEN v_token.id IS NULL THEN 'invalid_credentials'
-		WHEN v_token.ended_at IS NOT NULL OR NOT v_token.may_login THEN 'revoked'
+		WHEN v_token.ended_at IS NOT NULL THEN 'revoked'
 		WHEN v_token.used_at IS NOT NULL THEN 'reuse_detected'
+		WHEN NOT v_token.may_login THEN 'revoked'
 		WHEN v_token.expires_at <= v_now THEN 'expired'
 		ELSE 'ok'
 	END;

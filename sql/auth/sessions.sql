@@ -85,38 +85,40 @@ AS $$
 DECLARE
 	v_session record;
 BEGIN
-	IF scope IS NULL OR scope NOT IN ('local', 'others', 'global') THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'invalid logout scope',
-			HINT = 'The scope is "local", "others" or "global".';
-	END IF;
 	sessions_ended := 0;
-	SELECT s.id, s.user_id, s.ended_at INTO v_session
-	FROM auth.refresh_tokens t JOIN auth.sessions s ON s.id = t.session_id
+	-- the user's lock puts the logouts of one user into a row
+	SELECT s.id, s.user_id, s.ended_at, t.used_at,
+		least(t.expires_at, s.expires_at) <= clock_timestamp() AS expired
+	INTO v_session
+	FROM auth.refresh_tokens t
+		JOIN auth.sessions s ON s.id = t.session_id
+		JOIN auth.users u ON u.id = s.user_id
 	WHERE t.token_hash = dualdb.hash_token('refresh', logout.refresh_token)
-	FOR UPDATE OF s;
-	IF NOT FOUND THEN
-		status := 'invalid_credentials';
-		RETURN;
-	END IF;
-	IF v_session.ended_at IS NOT NULL THEN
-		status := 'revoked';
+	FOR NO KEY UPDATE OF u;
+	-- with a token that is no longer good only its own session can be ended
+	status := CASE
+		WHEN v_session.id IS NULL THEN 'invalid_credentials'
+		WHEN scope IS NULL OR scope NOT IN ('local', 'others', 'global') THEN 'invalid_argument'
+		WHEN v_session.ended_at IS NOT NULL THEN 'revoked'
+		WHEN scope <> 'local' AND v_session.used_at IS NOT NULL THEN 'reuse_detected'
+		WHEN scope <> 'local' AND v_session.expired THEN 'expired'
+		ELSE 'ok'
+	END;
+	IF status NOT IN ('ok', 'reuse_detected') THEN
 		RETURN;
 	END IF;
 
-	UPDATE auth.sessions s SET ended_at = now(), end_reason = 'logout'
+	UPDATE auth.sessions s SET ended_at = clock_timestamp(),
+		end_reason = CASE status WHEN 'ok' THEN 'logout' ELSE status END
 	WHERE s.user_id = v_session.user_id AND s.ended_at IS NULL
-		AND CASE logout.scope
-			WHEN 'local' THEN s.id = v_session.id
-			WHEN 'others' THEN s.id <> v_session.id
+		AND CASE WHEN status <> 'ok' OR logout.scope = 'local' THEN s.id = v_session.id
+			WHEN logout.scope = 'others' THEN s.id <> v_session.id
 			ELSE true
 		END;
 	GET DIAGNOSTICS sessions_ended = ROW_COUNT;
-	status := 'ok';
 END
 $$;
 COMMENT ON FUNCTION auth.logout(text, text) IS
-	'end the session of a refresh token (local), the user''s other sessions (others), or all of them (global)';
+	'end the session of a refresh token (local), the user''s other sessions (others), or all of them (global); status ok, invalid_credentials, revoked, expired, reuse_detected or invalid_argument';
 REVOKE ALL ON FUNCTION auth.logout(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.logout(text, text) TO dualdb_auth_service;

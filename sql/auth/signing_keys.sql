@@ -39,9 +39,9 @@ BEGIN
 	RETURNING k.kid INTO v_kid;
 
 	UPDATE dualdb.trusted_keys t
-	SET not_after = clock_timestamp()
+	SET not_after = least(t.not_after, clock_timestamp()
 		+ dualdb.setting('access_token_ttl')::interval
-		+ dualdb.setting('leeway')::interval
+		+ dualdb.setting('leeway')::interval)
 	WHERE t.kid = v_kid;
 	DELETE FROM dualdb.trusted_keys t
 	WHERE t.origin = 'local' AND t.not_after < clock_timestamp();

@@ -6,6 +6,37 @@
 
 CREATE EXTENSION IF NOT EXISTS postgres_fdw WITH SCHEMA public;
 
+-- A server of this name that somebody else has made could lead anywhere.
+DO $$
+DECLARE
+	v_problem text;
+BEGIN
+	SELECT CASE
+		WHEN NOT r.rolsuper THEN 'does not belong to a superuser'
+		WHEN w.fdwname <> 'postgres_fdw' THEN 'is not one of postgres_fdw'
+		WHEN to_regclass('bridge.sync_state') IS NULL THEN 'was there before the setup'
+		WHEN EXISTS (SELECT FROM pg_options_to_table(s.srvoptions) o
+			WHERE o.option_name IN ('hostaddr', 'service', 'password', 'extensions'))
+			THEN 'has an option that it must not have'
+		WHEN EXISTS (SELECT FROM pg_user_mappings m
+			WHERE m.srvid = s.oid AND (m.umuser <> to_regrole('dualdb_bridge_owner')
+				OR EXISTS (SELECT FROM pg_options_to_table(m.umoptions) o
+					WHERE o.option_name NOT IN ('user', 'password_required'))))
+			THEN 'has a user mapping that it must not have'
+	END INTO v_problem
+	FROM pg_foreign_server s
+		JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+		JOIN pg_roles r ON r.oid = s.srvowner
+	WHERE s.srvname = 'dualdb_auth';
+	IF v_problem IS NOT NULL THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'duplicate_object',
+			MESSAGE = format('server "dualdb_auth" %s', v_problem),
+			HINT = 'Look at it, drop it if it is not yours, and run the setup again.';
+	END IF;
+END
+$$;
+
 CREATE SERVER IF NOT EXISTS dualdb_auth FOREIGN DATA WRAPPER postgres_fdw OPTIONS (
 	host '', port '', dbname '',
 	application_name 'dualdb_bridge',
@@ -15,7 +46,6 @@ CREATE SERVER IF NOT EXISTS dualdb_auth FOREIGN DATA WRAPPER postgres_fdw OPTION
 ALTER SERVER dualdb_auth OPTIONS (SET host :'auth_host', SET port :'auth_port',
 	SET dbname :'auth_database');
 COMMENT ON SERVER dualdb_auth IS 'dualdb: the auth database';
-ALTER SERVER dualdb_auth OWNER TO CURRENT_USER;
 
 CREATE USER MAPPING IF NOT EXISTS FOR dualdb_bridge_owner SERVER dualdb_auth
 	OPTIONS (user 'dualdb_bridge', password_required 'false');
@@ -60,3 +90,26 @@ CREATE TABLE IF NOT EXISTS bridge.sync_state
 ALTER TABLE bridge.sync_state OWNER TO dualdb_bridge_owner;
 COMMENT ON TABLE bridge.sync_state IS 'how far the last sync got';
 INSERT INTO bridge.sync_state DEFAULT VALUES ON CONFLICT DO NOTHING;
+
+-- nobody but the owners, whatever default privileges or later grants say
+DO $$
+DECLARE
+	v_statement text;
+BEGIN
+	FOR v_statement IN
+		SELECT format('REVOKE ALL ON %s %s FROM %s', o.kind, o.object,
+			CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END)
+		FROM (
+			SELECT 'FOREIGN SERVER' AS kind, s.srvname::text AS object, s.srvowner AS owner, s.srvacl AS acl
+			FROM pg_foreign_server s WHERE s.srvname = 'dualdb_auth'
+			UNION ALL
+			SELECT 'TABLE', c.oid::regclass::text, c.relowner, c.relacl
+			FROM pg_class c WHERE c.relnamespace = 'bridge'::regnamespace
+				AND c.relkind IN ('r', 'f')
+		) o CROSS JOIN LATERAL (SELECT DISTINCT a.grantee FROM aclexplode(o.acl) a) x
+		WHERE x.grantee <> o.owner
+	LOOP
+		EXECUTE v_statement;
+	END LOOP;
+END
+$$;

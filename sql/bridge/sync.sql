@@ -71,7 +71,7 @@ DECLARE
 BEGIN
 	UPDATE app.users u SET email = NULL, display_name = NULL, is_active = false
 	WHERE (u.id IN (SELECT d.id FROM bridge.deleted_users d WHERE d.change_xid >= since)
-			OR all_missing AND u.id NOT IN (SELECT r.id FROM bridge.user_lookup r))
+			OR all_missing AND NOT EXISTS (SELECT FROM bridge.user_lookup r WHERE r.id = u.id))
 		AND (u.email IS NOT NULL OR u.display_name IS NOT NULL OR u.is_active);
 	GET DIAGNOSTICS v_buried = ROW_COUNT;
 	RETURN v_buried;
@@ -98,7 +98,8 @@ BEGIN
 	SELECT f.feed_id, f.horizon INTO STRICT v_feed FROM bridge.feed f;
 
 	-- marks of another feed say nothing about this one
-	v_afresh := v_state.feed_id IS DISTINCT FROM v_feed.feed_id;
+	v_afresh := v_state.feed_id IS DISTINCT FROM v_feed.feed_id
+		OR v_feed.horizon < v_state.horizon;
 	v_since := CASE WHEN v_afresh THEN '0' ELSE v_state.horizon END;
 
 	keys := bridge.sync_keys();

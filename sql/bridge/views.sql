@@ -18,7 +18,9 @@ GRANT SELECT ON bridge.user_lookup TO dualdb_bridge;
 CREATE OR REPLACE VIEW bridge.deleted_users WITH (security_barrier = true) AS
 	SELECT u.id, u.change_xid FROM auth.users u WHERE u.deleted_at IS NOT NULL
 	UNION ALL
-	SELECT d.id, d.change_xid FROM auth.deleted_users d;
+	SELECT d.id, d.change_xid FROM auth.deleted_users d
+	WHERE NOT EXISTS (SELECT FROM auth.users u
+		WHERE u.id = d.id AND u.deleted_at IS NULL);
 COMMENT ON VIEW bridge.deleted_users IS 'tombstones: ids of users who are gone';
 REVOKE ALL ON bridge.deleted_users FROM PUBLIC;
 GRANT SELECT ON bridge.deleted_users TO dualdb_bridge;
@@ -35,10 +37,11 @@ GRANT SELECT ON bridge.trusted_keys TO dualdb_bridge;
 -- pg_snapshot_xmin() on; whoever has seen this feed asks from there again.
 CREATE OR REPLACE VIEW bridge.feed AS
 	SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon,
-		format('%s/%s/%s', s.system_identifier, d.oid, c.timeline_id) AS feed_id
+		format('%s/%s/%s/%s', s.system_identifier, d.oid, c.timeline_id,
+			pg_relation_filenode('auth.users')) AS feed_id
 	FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d
 	WHERE d.datname = current_database();
 COMMENT ON VIEW bridge.feed IS
-	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover)';
+	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover, TRUNCATE)';
 REVOKE ALL ON bridge.feed FROM PUBLIC;
 GRANT SELECT ON bridge.feed TO dualdb_bridge;

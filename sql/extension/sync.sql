@@ -5,7 +5,11 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF to_regprocedure('bridge.sync()') IS NULL THEN
+	-- whatever else is called bridge.sync() is not to be run by the caller
+	IF NOT EXISTS (SELECT FROM pg_proc p
+		WHERE p.oid = to_regprocedure('bridge.sync()')
+			AND p.proowner = to_regrole('dualdb_bridge_owner') AND p.prosecdef)
+	THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = 'this database has no bridge to an auth database',

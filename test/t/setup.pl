@@ -22,6 +22,15 @@ sub catalog
 	return [ split /\n/, $out ];
 }
 
+# What a dump without -C leaves out.
+sub database_level
+{
+	my ($database) = @_;
+	return $node->safe_psql($database, q{
+		SELECT d.datacl, (SELECT array_agg(s.setconfig ORDER BY s.setrole) FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
+		FROM pg_database d WHERE d.datname = current_database()});
+}
+
 sub create_database
 {
 	my ($database, $sql) = @_;
@@ -50,7 +59,7 @@ foreach my $name ('auth', 'app')
 	print $file $node->safe_psql("script_$name", "SELECT dualdb.setup_script('$name')");
 	close $file;
 	$node->command_ok(
-		[ 'psql', '-Xq1', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr("script_$name"), '-f', $script ],
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr("script_$name"), '-f', $script ],
 		"setup_script('$name') runs by itself");
 	is_deeply(catalog("script_$name"), $fresh, "and leaves the catalog that $setup{$name} leaves");
 
@@ -81,6 +90,9 @@ foreach my $name ('auth', 'app')
 		"restore of $name");
 	is_deeply(catalog("restored_$name"), catalog("aisales_$name"), 'has the same catalog');
 	unlike(slurp_file($dump), qr/password '/, 'no password is in the dump');
+	isnt(database_level("restored_$name"), database_level("aisales_$name"), 'but for what belongs to the database itself');
+	$node->safe_psql("restored_$name", "SELECT $setup{$name}");
+	is(database_level("restored_$name"), database_level("aisales_$name"), 'which the setup brings back');
 }
 is($node->safe_psql('restored_auth', "SELECT status FROM auth.refresh('$refresh_token')"), 'ok',
 	'a refresh token of before the dump is exchanged after the restore');
@@ -95,8 +107,17 @@ my $superuser = getpwuid($<);
 error_is($node, 'restored_auth', $superuser,
 	'DROP EXTENSION dualdb', qr/^2BP01: cannot drop extension dualdb because other objects depend on it/,
 	'the extension is not dropped under the tables');
+my $before = catalog('restored_auth');
 $node->safe_psql('restored_auth', 'DROP EXTENSION dualdb CASCADE');
 is($node->safe_psql('restored_auth', 'SELECT count(*) FROM auth.users'), '1', 'and with CASCADE the users stay');
+$node->safe_psql('restored_auth', 'CREATE EXTENSION dualdb; SELECT dualdb.setup_auth()');
+is_deeply(catalog('restored_auth'), $before, 'and the setup brings the rest back');
+
+# where the bridge leads is changed by arguments alone
+$node->safe_psql('restored_app', "SELECT dualdb.setup_app(auth_host => '/elsewhere', auth_port => 12345); SELECT dualdb.setup_app()");
+is($node->safe_psql('restored_app', q{SELECT string_agg(o, ' ' ORDER BY o) FROM pg_foreign_server s, unnest(s.srvoptions) o
+	WHERE o ~ '^(host|port|dbname)='}), 'dbname=aisales_auth host=/elsewhere port=12345',
+	'a setup without arguments leaves the bridge where it is');
 
 # refusals
 create_database('taken', 'CREATE SCHEMA auth; CREATE EXTENSION dualdb');
@@ -113,7 +134,7 @@ error_is($node, 'squatted', $superuser, 'CREATE EXTENSION dualdb',
 	qr/^42P06: schema "dualdb" already exists$/, 'a schema dualdb of somebody else');
 $node->safe_psql('postgres', 'CREATE ROLE intruder; GRANT dualdb_auth_owner TO intruder');
 error_is($node, 'aisales_auth', $superuser, 'SELECT dualdb.setup_auth()',
-	qr/^0P000: role "dualdb_auth_owner" must not have members$/, 'an owner role with a member');
+	qr/^0P000: role "dualdb_auth_owner" must not have role "intruder" as a member$/, 'an owner role with a member');
 $node->safe_psql('postgres', 'REVOKE dualdb_auth_owner FROM intruder; CREATE ROLE owner LOGIN;
 	GRANT CONNECT ON DATABASE aisales_auth TO owner');
 error_is($node, 'aisales_auth', 'owner', "SELECT $_",

@@ -75,11 +75,29 @@ is(app("SELECT dualdb.jwt_verify('$token') ->> 'iss'"), 'aisales_auth',
 auth(q{DELETE FROM dualdb.trusted_keys t USING auth.signing_keys k
 	WHERE t.kid = k.kid AND k.status = 'retired'});
 is(sync(), '1|0|0', 'the end of a key arrives');
-error_is($node, 'aisales_app', 'postgres', "SELECT dualdb.jwt_verify('$token')",
+error_is($node, 'aisales_app', scalar getpwuid($<), "SELECT dualdb.jwt_verify('$token')",
 	qr/^28000: token is not valid$/, 'its tokens are refused');
 is(app("SELECT dualdb.jwt_verify('$next') ->> 'iss'"), 'aisales_auth', 'those of the other key are not');
 app(q{INSERT INTO dualdb.trusted_keys (kid, issuer, public_key) VALUES ('imported', 'x', decode(repeat('11', 32), 'hex'))});
 is(sync(), '0|0|0', 'a key that was imported by hand is left alone');
+
+# the same id again, by a transaction that cannot see the tombstone
+auth(q{INSERT INTO auth.users (id, email) VALUES ('again', 'again@example.com')});
+sync();
+auth(q{DELETE FROM auth.users WHERE id = 'again'; INSERT INTO auth.users (id, email) VALUES ('again', 'again@example.com');
+	INSERT INTO auth.deleted_users (id) VALUES ('again')});
+sync();
+is(app(q{SELECT email, is_active FROM app.users WHERE id = 'again'}), 'again@example.com|t',
+	'a tombstone of a user who is there buries nobody');
+
+# rows that go without a trace
+auth(q{CREATE TABLE public.kept AS SELECT id, email FROM auth.users WHERE id = 'a';
+	TRUNCATE auth.users CASCADE; INSERT INTO auth.users (id, email) SELECT id, email FROM public.kept; DROP TABLE public.kept});
+sync();
+is(app(q{SELECT string_agg(id, ',') FROM app.users WHERE is_active}), 'a', 'after TRUNCATE only who is there is active');
+app(q{UPDATE bridge.sync_state SET horizon = '9223372036854775807'});
+auth(q{UPDATE auth.users SET display_name = 'Back' WHERE id = 'a'});
+is(sync(), '0|1|0', 'a horizon that moves back makes the sync start over');
 
 # another feed: the auth database restored from a dump, with rows gone
 my $dump = $node->basedir . '/auth.sql';
@@ -100,7 +118,7 @@ is(app(q{SELECT id, email, display_name FROM app.users WHERE id IN ('a', 'after'
 # without a bridge
 $node->safe_psql('postgres', 'CREATE DATABASE plain');
 $node->safe_psql('plain', 'CREATE EXTENSION dualdb');
-error_is($node, 'plain', 'postgres', 'SELECT dualdb.sync()',
+error_is($node, 'plain', scalar getpwuid($<), 'SELECT dualdb.sync()',
 	qr/^55000: this database has no bridge/, 'a database without a bridge says so');
 
 done_testing();
