@@ -22,8 +22,8 @@
 static bool
 memory_available(uint32_t memory_kib)
 {
-	/* a little more than the blocks, for libsodium's own bookkeeping */
-	size_t		size = ((size_t) memory_kib + 1024) * 1024;
+	/* more than the blocks: libsodium keeps books in proportion to them */
+	size_t		size = ((size_t) memory_kib + memory_kib / 256 + 1024) * 1024;
 	void	   *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 						 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

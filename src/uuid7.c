@@ -43,6 +43,6 @@ uuid7_text(char text[UUID_TEXT_SIZE])
 	snprintf(text, UUID_TEXT_SIZE,
 			 "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x",
 			 (unsigned) (ms >> 16), (unsigned) (ms & 0xffff),
-			 (unsigned) (0x7000 | fraction),
+			 (unsigned) (0x7000 | (fraction & 0x0fff)),
 			 (r[0] & 0x3f) | 0x80, r[1], r[2], r[3], r[4], r[5], r[6], r[7]);
 }

@@ -124,6 +124,22 @@ my @handles = map { IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('ais
 IPC::Run::finish($_) foreach @handles;
 is(join(',', sort map { s/\s//gr } @outputs), 'email_taken,ok', 'two registrations at once make one user');
 
+# a login with the old password, while the password is being changed
+my $superuser = getpwuid($<);
+owner("UPDATE auth.users SET password_hash = '\$argon2id\$v=19\$m=256,t=2,p=2\$c29tZXNhbHQ\$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc' WHERE id = 'foreign'");
+my ($in, $out, $old) = ('', '', '');
+my $change = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('aisales_auth') ], '<', \$in, '>', \$out, IPC::Run::timeout(60));
+$in .= "BEGIN; UPDATE auth.users SET password_hash = dualdb.hash_password('$password') WHERE id = 'foreign'; SELECT 'changed';\n";
+IPC::Run::pump($change) until $out =~ /changed/;
+my $login = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('aisales_auth'), '-c',
+	"SELECT status FROM auth.login('foreign\@example.com', 'password')" ], '>', \$old, IPC::Run::timeout(60));
+$node->poll_query_until('aisales_auth', "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") or die 'the login does not wait';
+$in .= "COMMIT;\n\\q\n";
+IPC::Run::finish($change);
+IPC::Run::finish($login);
+is($old, "invalid_credentials\n", 'a login with the password of before a change is refused');
+is(status_of("login('foreign\@example.com', '$password')"), 'ok', 'and the change stays');
+
 # an existing application inserts users by itself
 $node->safe_psql('aisales_auth', 'CREATE ROLE orm_login LOGIN IN ROLE dualdb_auth_orm');
 ($status) = psql_as($node, 'aisales_auth', 'orm_login',
