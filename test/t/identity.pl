@@ -217,7 +217,7 @@ steps_ok(
 		'over other DISCARDs',
 		"DISCARD PLANS; DISCARD SEQUENCES; $who", 'alice'
 	],
-	[ 'over RESET ALL', "RESET ALL; $who", 'alice' ],
+	[ 'over RESET of one setting', "RESET work_mem; $who", 'alice' ],
 	[
 		"the transaction's hides it",
 		'BEGIN; ' . become('bob') . "; $all",
