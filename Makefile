@@ -9,9 +9,11 @@ MODULE_big = dualdb
 PGFILEDESC = "dualdb - authentication inside PostgreSQL"
 # bytes in, status out: compiled and tested without a server, too
 OBJS_BYTES = \
+	src/api_key.o \
 	src/argon2.o \
 	src/base64url.o \
 	src/claims.o \
+	src/failure_policy.o \
 	src/jwk.o \
 	src/jws.o \
 	src/jwt.o \
@@ -20,17 +22,28 @@ OBJS_BYTES = \
 	src/opaque_token.o \
 	src/permission.o \
 	src/phc.o \
+	src/redact.o \
 	src/seal.o \
 	src/strict_json.o \
+	src/totp.o \
 	src/uuid7.o
 OBJS = $(OBJS_BYTES) \
 	src/basics_sql.o \
 	src/discard.o \
 	src/dualdb.o \
+	src/flush_worker.o \
+	src/governor.o \
+	src/guard_sql.o \
 	src/identity.o \
+	src/log_redaction.o \
+	src/login_guard.o \
+	src/outbox.o \
 	src/password_sql.o \
+	src/revocations.o \
 	src/secret.o \
+	src/secrets_sql.o \
 	src/settings.o \
+	src/shared_state.o \
 	src/signing_sql.o \
 	src/token_sql.o \
 	src/trusted_keys.o \
@@ -46,10 +59,14 @@ SQL_MEMBERS = \
 	sql/extension/basics.sql \
 	sql/extension/password.sql \
 	sql/extension/trusted_keys.sql \
+	sql/extension/revocations.sql \
 	sql/extension/token.sql \
 	sql/extension/signing.sql \
+	sql/extension/guard.sql \
+	sql/extension/secrets.sql \
 	sql/extension/sync.sql \
-	sql/extension/setup.sql
+	sql/extension/setup.sql \
+	sql/extension/verify.sql
 
 # Last of all, when every member is there.
 SQL_LAST = sql/extension/privileges.sql
@@ -96,7 +113,9 @@ $(OBJS): $(wildcard src/*.h)
 META.json: META.json.in dualdb.control
 	sed 's/@VERSION@/$(EXTVERSION)/' META.json.in > $@
 
-.PHONY: demo demo-down test
+.PHONY: bench demo demo-down test
+bench:
+	bench/run
 demo:
 	demo/up
 demo-down:

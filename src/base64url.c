@@ -15,7 +15,7 @@
  * alphabet where char is signed, so such bytes must not get there.
  */
 bool
-base64_is_ascii(const char *src, size_t srclen)
+all_ascii(const char *src, size_t srclen)
 {
 	unsigned char all = 0;
 
@@ -29,7 +29,7 @@ bool
 base64url_decode(const char *src, size_t srclen,
 				 uint8_t *dst, size_t dstcap, size_t *dstlen)
 {
-	return base64_is_ascii(src, srclen) &&
+	return all_ascii(src, srclen) &&
 		sodium_base642bin(dst, dstcap, src, srclen, NULL, dstlen, NULL,
 						  sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0;
 }

@@ -12,7 +12,8 @@
 /* Bytes that n characters can become at most. */
 #define BASE64URL_MAX_BYTES(n)	((n) * 3 / 4)
 
-extern bool base64_is_ascii(const char *src, size_t srclen);
+/* Is every byte below 0x80? */
+extern bool all_ascii(const char *src, size_t srclen);
 extern bool base64url_decode(const char *src, size_t srclen,
 							 uint8_t *dst, size_t dstcap, size_t *dstlen);
 extern void base64url_encode(const uint8_t *src, size_t srclen,

@@ -56,6 +56,22 @@ read_optional_date(const StrictJsonObject *json, const char *name,
 	return m == NULL || read_date(m, at);
 }
 
+/* The version of the user's tokens that this one is of; a small integer. */
+static bool
+read_version(const StrictJsonObject *json, int64_t *version)
+{
+	const StrictJsonMember *m = strict_json_get(json, "token_version");
+
+	*version = 0;
+	if (m == NULL)
+		return true;
+	if (m->type != STRICT_JSON_NUMBER || strlen(m->value) > 10 ||
+		strspn(m->value, "0123456789") != strlen(m->value))
+		return false;
+	*version = strtoll(m->value, NULL, 10);
+	return true;
+}
+
 /* Take out the claims that mean something here, and check their types. */
 ClaimsStatus
 claims_read(const StrictJsonObject *json, Claims *claims)
@@ -70,6 +86,7 @@ claims_read(const StrictJsonObject *json, Claims *claims)
 		!read_required(json, "sub", &claims->subject) ||
 		!read_optional(json, "sid", &claims->session_id) ||
 		!read_optional(json, "scope", &claims->scope) ||
+		!read_version(json, &claims->token_version) ||
 		expires == NULL || !read_date(expires, &claims->expires_at) ||
 		!read_optional_date(json, "nbf", &claims->not_before) ||
 		!read_optional_date(json, "iat", &claims->issued_at))

@@ -20,6 +20,7 @@ typedef struct Claims
 	const char *scope;			/* NULL when absent */
 	const StrictJsonMember *audience;	/* a string or strings */
 	const StrictJsonMember *roles;	/* strings; NULL when absent */
+	int64_t		token_version;	/* 0 when absent */
 	UnixMicros	expires_at;
 	UnixMicros	not_before;		/* no bound: INT64_MIN */
 	UnixMicros	issued_at;		/* no bound: INT64_MIN */

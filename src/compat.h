@@ -33,4 +33,25 @@
 	makeJsonLexContextCstringLen((char *) (json), (int) (len), PG_UTF8, true)
 #endif
 
+/* From version 18 on, a primary key may be deferrable. */
+#if PG_VERSION_NUM >= 180000
+#define primary_key_index(rel)	RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* From version 17 on, a module has shared memory without being preloaded. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+static inline void *
+named_shared_memory(const char *name, size_t size, void (*init) (void *))
+{
+	bool		found;
+
+	return GetNamedDSMSegment(name, size, init, &found);
+}
+#else
+#define named_shared_memory(name, size, init) NULL
+#endif
+
 #endif							/* DUALDB_COMPAT_H */

@@ -7,6 +7,10 @@
 
 #include "discard.h"
 #include "identity.h"
+#include "log_redaction.h"
+#include "outbox.h"
+#include "revocations.h"
+#include "shared_state.h"
 #include "trusted_keys.h"
 
 PG_MODULE_MAGIC;
@@ -23,6 +27,10 @@ _PG_init(void)
 
 	settings_init();
 	trusted_keys_init();
+	revocations_init();
 	identity_init();
 	discard_init();
+	log_redaction_init();
+	shared_state_init();
+	outbox_init();
 }

@@ -6,6 +6,8 @@
 
 #include "compat.h"
 
+#include "argon2.h"
+
 /* No password is longer; a stored hash of one cannot exist. */
 #define PASSWORD_MAX_LEN	1024	/* bytes */
 
@@ -15,10 +17,16 @@ extern int	argon2_iterations;
 extern int	argon2_memory;
 extern char *audience;
 extern char *auth_database;
+extern int	disable_after_failures;
 extern char *issuer;
 extern char *key_file;
 extern int	leeway;
+extern int	lockout_duration;
+extern int	max_concurrent_hashes;
+extern int	max_hash_wait;
+extern int	max_login_failures;
 extern int	password_min_length;
+extern int	refresh_grace;
 extern int	refresh_token_ttl;
 extern int	session_lifetime;
 
@@ -29,6 +37,13 @@ extern const uint8_t *require_master_key(void);
 
 /* For functions that get secrets: keep the statement from other sessions. */
 extern void hide_statement(void);
+
+/* Does the password belong to the hash?  Always computes one; see there. */
+extern Argon2Status password_compare(const text *password, const text *nfc,
+									 const char *hash);
+
+/* The NFC form of a password where it is another than the password. */
+extern text *password_other_form(const text *password);
 
 /* Wipe the copy that detoasting an argument made, if it made one. */
 extern void wipe_detoasted(struct varlena *value, Datum argument);

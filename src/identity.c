@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "identity.h"
+#include "revocations.h"
 #include "trusted_keys.h"
 #include "unix_time.h"
 #include "verifier.h"
@@ -32,6 +33,7 @@ typedef struct Slot
 	SlotState	state;
 	SubTransactionId set_in;	/* Invalid when not set in this transaction */
 	uint64_t	key_generation; /* at which the key was known to be trusted */
+	uint64_t	unrevoked_generation;	/* at which nothing was revoked */
 	MemoryContext context;
 	Identity	identity;
 } Slot;
@@ -87,10 +89,12 @@ identity_set(IdentityScope scope, const VerifiedToken *verified)
 	identity->key.kid = pstrdup(verified->key->kid);
 	identity->key.issuer = pstrdup(verified->key->issuer);
 	copy_roles(identity, claims->roles);
+	identity->token_version = claims->token_version;
 	identity->expires_at = claims->expires_at;
 	MemoryContextSwitchTo(caller);
 
 	slot->key_generation = trusted_keys_generation();
+	slot->unrevoked_generation = revocations_generation();
 	slot->state = SLOT_FILLED;
 }
 
@@ -146,8 +150,6 @@ find_key_again(Identity *identity)
 static bool
 key_still_trusted(Slot *slot, UnixMicros now)
 {
-	/* a revocation counts from its commit, also within a transaction */
-	AcceptInvalidationMessages();
 	if (slot->key_generation != trusted_keys_generation())
 	{
 		if (!find_key_again(&slot->identity))
@@ -156,6 +158,19 @@ key_still_trusted(Slot *slot, UnixMicros now)
 	}
 	return now >= slot->identity.key.not_before &&
 		now < slot->identity.key.not_after;
+}
+
+static bool
+still_unrevoked(Slot *slot)
+{
+	uint64_t	generation = revocations_generation();
+
+	if (slot->unrevoked_generation != generation &&
+		revocations_cover(slot->identity.session_id, slot->identity.user_id,
+						  slot->identity.token_version))
+		return false;
+	slot->unrevoked_generation = generation;
+	return true;
 }
 
 const Identity *
@@ -169,9 +184,11 @@ identity_current(void)
 	if (slot->state != SLOT_FILLED)
 		return NULL;
 
+	/* a revocation counts from its commit, also within a transaction */
+	AcceptInvalidationMessages();
 	now = unix_micros_now();
 	if (now - leeway * MICROS_PER_SECOND >= slot->identity.expires_at ||
-		!key_still_trusted(slot, now))
+		!key_still_trusted(slot, now) || !still_unrevoked(slot))
 		return NULL;
 	return &slot->identity;
 }

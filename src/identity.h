@@ -19,6 +19,7 @@ typedef struct Identity
 	TrustedKey	key;			/* as it was when last looked up */
 	const char **roles;
 	int			nroles;
+	int64_t		token_version;
 	UnixMicros	expires_at;
 } Identity;
 

@@ -183,6 +183,8 @@ jwt_status_reason(JwtStatus status)
 			return "The token is for another audience.";
 		case JWT_EXPIRED:
 			return "The token has expired.";
+		case JWT_REVOKED:
+			return "The token has been revoked.";
 		case JWT_NOT_YET_VALID:
 			return "The token is not valid yet.";
 	}

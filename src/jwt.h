@@ -43,6 +43,7 @@ typedef enum JwtStatus
 	JWT_WRONG_ISSUER,
 	JWT_WRONG_AUDIENCE,
 	JWT_EXPIRED,
+	JWT_REVOKED,
 	JWT_NOT_YET_VALID
 } JwtStatus;
 

@@ -25,7 +25,8 @@ typedef enum MasterSubkey
 {
 	SUBKEY_SEAL = 1,
 	SUBKEY_TOKEN_HASH = 2,
-	SUBKEY_FINGERPRINT = 3
+	SUBKEY_FINGERPRINT = 3,
+	SUBKEY_SUCCESSOR = 4
 } MasterSubkey;
 
 extern MasterKeyStatus master_key_load(const char *path, const char *data_dir,

@@ -59,7 +59,7 @@ read_base64(Cursor *c, uint8_t *dst, size_t dstcap, size_t *dstlen)
 	if (stop == NULL)
 		stop = c->end;
 	n = (size_t) (stop - c->pos);
-	if (!base64_is_ascii(c->pos, n) ||
+	if (!all_ascii(c->pos, n) ||
 		sodium_base642bin(dst, dstcap, c->pos, n, NULL, dstlen, NULL,
 						  sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
 		return false;

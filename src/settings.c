@@ -19,10 +19,16 @@ int			argon2_iterations;
 int			argon2_memory;
 char	   *audience;
 char	   *auth_database;
+int			disable_after_failures;
 char	   *issuer;
 char	   *key_file;
 int			leeway;
+int			lockout_duration;
+int			max_concurrent_hashes;
+int			max_hash_wait;
+int			max_login_failures;
 int			password_min_length;
+int			refresh_grace;
 int			refresh_token_ttl;
 int			session_lifetime;
 
@@ -79,6 +85,9 @@ settings_init(void)
 	define_name("dualdb.auth_database",
 				"Name of the auth database that setup_app() connects to.",
 				&auth_database, "aisales_auth");
+	define_int("dualdb.disable_after_failures",
+			   "Failed logins in all that disable a password until it is reset; 0 for never.",
+			   &disable_after_failures, 100, 0, INT_MAX, 0);
 	define_name("dualdb.issuer",
 				"Issuer (iss) that the next signing key is made for.",
 				&issuer, "aisales_auth");
@@ -90,9 +99,24 @@ settings_init(void)
 	define_int("dualdb.leeway",
 			   "How far the clocks of issuer and verifier may differ.",
 			   &leeway, 60, 0, 300, GUC_UNIT_S);
+	define_int("dualdb.lockout_duration",
+			   "How long too many failed logins in a row lock.",
+			   &lockout_duration, 1800, 1, 86400, GUC_UNIT_S);
+	define_int("dualdb.max_concurrent_hashes",
+			   "Password hashes that are computed at once; 0 for the number of cores.",
+			   &max_concurrent_hashes, 0, 0, 1024, 0);
+	define_int("dualdb.max_hash_wait",
+			   "How long a password hash waits for its turn.",
+			   &max_hash_wait, 5000, 0, 60000, GUC_UNIT_MS);
+	define_int("dualdb.max_login_failures",
+			   "Failed logins in a row that lock.",
+			   &max_login_failures, 10, 1, 1000, 0);
 	define_int("dualdb.password_min_length",
 			   "Shortest password that is accepted, in characters.",
 			   &password_min_length, 15, 8, 64, 0);
+	define_int("dualdb.refresh_grace",
+			   "How long a used refresh token still gives its successor.",
+			   &refresh_grace, 10, 0, 60, GUC_UNIT_S);
 	define_int("dualdb.refresh_token_ttl",
 			   "How long a refresh token can be used.",
 			   &refresh_token_ttl, 30 * 86400, 1, INT_MAX, GUC_UNIT_S);

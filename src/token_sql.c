@@ -18,6 +18,7 @@ PG_FUNCTION_INFO_V1(dualdb_session_id);
 PG_FUNCTION_INFO_V1(dualdb_claims);
 PG_FUNCTION_INFO_V1(dualdb_has_role);
 PG_FUNCTION_INFO_V1(dualdb_has_permission);
+PG_FUNCTION_INFO_V1(dualdb_permission_covered);
 
 /* One message for every refusal; the reason is for the server log. */
 static void
@@ -166,4 +167,12 @@ dualdb_has_permission(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(permission_in_scope(identity->scope,
 									   text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+/* permission_covered(scope text, permission text) returns boolean */
+Datum
+dualdb_permission_covered(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(permission_in_scope(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+									   text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }

@@ -2,7 +2,7 @@
  * The trusted keys, cached per backend.
  *
  * A trigger on the table sends a relcache invalidation for it with every
- * change (dualdb_trusted_keys_changed).  It reaches the other backends at
+ * change (dualdb_announce_change).  It reaches the other backends at
  * commit, and those of a hot standby when the commit is replayed there; the
  * cache is then read again at its next use.
  */
@@ -43,7 +43,7 @@ static bool cache_valid = false;
 static Oid	cache_relid = InvalidOid;
 static uint64_t generation = 0;
 
-PG_FUNCTION_INFO_V1(dualdb_trusted_keys_changed);
+PG_FUNCTION_INFO_V1(dualdb_announce_change);
 
 /* Relation 0 stands for all of them. */
 static void
@@ -184,9 +184,12 @@ trusted_keys_generation(void)
 	return generation;
 }
 
-/* Trigger on dualdb.trusted_keys, per row, for every kind of change. */
+/*
+ * Trigger on dualdb.trusted_keys and dualdb.revocations, per row, for every kind
+ * of change.
+ */
 Datum
-dualdb_trusted_keys_changed(PG_FUNCTION_ARGS)
+dualdb_announce_change(PG_FUNCTION_ARGS)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,

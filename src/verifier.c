@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "jws.h"
+#include "revocations.h"
 #include "trusted_keys.h"
 #include "unix_time.h"
 #include "verifier.h"
@@ -23,12 +24,17 @@ static size_t memo_len = 0;
 static uint64_t memo_generation;
 static VerifiedToken memo;
 
+/* The generation of the revocations at which the token was not among them. */
+static bool memo_unrevoked = false;
+static uint64_t memo_unrevoked_generation;
+
 void
 verifier_forget(void)
 {
 	if (memo_token != NULL)
 		sodium_memzero(memo_token, memo_len);
 	memo_token = NULL;
+	memo_unrevoked = false;
 	if (memo_context != NULL)
 		MemoryContextReset(memo_context);
 }
@@ -74,6 +80,21 @@ verify_anew(const char *token, size_t len, const JwtContext *context)
 	return status;
 }
 
+/* Is the remembered token revoked?  Looked up when the revocations change. */
+static bool
+is_revoked(void)
+{
+	uint64_t	generation = revocations_generation();
+
+	if (memo_unrevoked && memo_unrevoked_generation == generation)
+		return false;
+	memo_unrevoked = !revocations_cover(memo.claims.session_id,
+										memo.claims.subject,
+										memo.claims.token_version);
+	memo_unrevoked_generation = generation;
+	return !memo_unrevoked;
+}
+
 const VerifiedToken *
 verifier_check(const text *token, const char *expected, JwtStatus *reason)
 {
@@ -88,5 +109,7 @@ verifier_check(const text *token, const char *expected, JwtStatus *reason)
 
 	*reason = is_remembered(data, len) ? jwt_check_claims(&memo, &context)
 		: verify_anew(data, len, &context);
+	if (*reason == JWT_OK && is_revoked())
+		*reason = JWT_REVOKED;
 	return *reason == JWT_OK ? &memo : NULL;
 }

@@ -14,4 +14,5 @@ GRANT EXECUTE ON FUNCTION dualdb.sync() TO dualdb_sync;
 
 -- the directory and the keys are written by bridge.sync() alone
 GRANT SELECT, INSERT, UPDATE ON app.users TO dualdb_bridge_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys TO dualdb_bridge_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
+	TO dualdb_bridge_owner;

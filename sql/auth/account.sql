@@ -8,15 +8,18 @@ COMMENT ON FUNCTION auth.email_acceptable(text) IS
 	'internal: can the text be an e-mail address (RFC 5321 section 4.5.3.1)? whether it is one, only a mail sent there can tell';
 REVOKE ALL ON FUNCTION auth.email_acceptable(text) FROM PUBLIC;
 
--- NIST SP 800-63B-4 section 3.1.1.2: code points are counted, nothing is
--- truncated, and there are no rules of composition.
+-- NIST SP 800-63B-4 section 3.1.1.2: code points of the NFC form are counted,
+-- nothing is truncated, there are no rules of composition, and the whole password
+-- is looked up in a list of common ones.
 CREATE OR REPLACE FUNCTION auth.password_acceptable(password text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(octet_length(password) <= 1024
-		AND char_length(password) >= dualdb.setting('password_min_length')::integer,
-		false)
+		AND char_length(normalize(password, NFC))
+			>= dualdb.setting('password_min_length')::integer
+		AND NOT EXISTS (SELECT FROM auth.common_passwords c
+			WHERE c.password = lower(normalize(left($1, 200), NFC))), false)
 $$;
 COMMENT ON FUNCTION auth.password_acceptable(text) IS
 	'internal: may the password be chosen?';
@@ -45,6 +48,9 @@ BEGIN
 	ON CONFLICT (email_norm) DO NOTHING
 	RETURNING u.id INTO user_id;
 	status := CASE WHEN user_id IS NULL THEN 'email_taken' ELSE 'ok' END;
+	IF user_id IS NOT NULL THEN
+		PERFORM auth.record_event('user_created', user_id);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION auth.register_user(text, text, text) IS

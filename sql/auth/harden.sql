@@ -29,6 +29,11 @@ BEGIN
 			dualdb_auth_service, dualdb_auth_orm', v_object);
 	END LOOP;
 
+	-- bind parameters are passwords and tokens here; where the library is not
+	-- preloaded, it cannot take them out of the log
+	EXECUTE format('ALTER DATABASE %s SET log_parameter_max_length = 0', v_database);
+	EXECUTE format('ALTER DATABASE %s SET log_parameter_max_length_on_error = 0', v_database);
+
 	-- the settings are defaults that the role can change, but for
 	-- temp_file_limit; what cannot be talked away is what it was never granted
 	FOREACH v_object IN ARRAY ARRAY[

@@ -11,12 +11,23 @@ GRANT USAGE ON SCHEMA auth TO dualdb_auth_service, dualdb_auth_orm, dualdb_bridg
 GRANT EXECUTE ON FUNCTION
 	dualdb.new_token(text), dualdb.hash_token(text, text), dualdb.setting(text),
 	dualdb.hash_password(text), dualdb.verify_password(text, text),
-	dualdb.check_password(text, text), dualdb.password_needs_rehash(text),
-	dualdb.generate_signing_key(), dualdb.sign_jwt(text, bytea, text),
-	dualdb.jwt_sign(jsonb), dualdb.jwt_verify(text, text), dualdb.jwks()
+	dualdb.password_needs_rehash(text), dualdb.generate_signing_key(),
+	dualdb.sign_jwt(text, bytea, text), dualdb.jwt_sign(jsonb),
+	dualdb.jwt_verify(text, text), dualdb.jwks(),
+	dualdb.permission_covered(text, text), dualdb.failures_shared(),
+	dualdb.try_password(bytea, integer, integer, timestamptz, text, text),
+	dualdb.try_code(bytea, integer, integer, timestamptz),
+	dualdb.count_failure(bytea), dualdb.clear_failures(bytea),
+	dualdb.post_event(text, text, text, text, text),
+	dualdb.event_pending(text, text), dualdb.scrub_events(text),
+	dualdb.pending_events(),
+	dualdb.pending_failures(), dualdb.new_api_key(), dualdb.api_key_id(text),
+	dualdb.new_totp_secret(text), dualdb.match_totp(text, bytea, text, bigint),
+	dualdb.seal_successor(text, text), dualdb.open_successor(text, bytea)
 	TO dualdb_auth_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys TO dualdb_auth_owner;
-GRANT SELECT ON dualdb.trusted_keys TO dualdb_bridge_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
+	TO dualdb_auth_owner;
+GRANT SELECT ON dualdb.trusted_keys, dualdb.revocations TO dualdb_bridge_owner;
 
 GRANT EXECUTE ON FUNCTION
 	dualdb.hash_password(text), dualdb.verify_password(text, text),

@@ -66,6 +66,7 @@ BEGIN
 		kid := auth.add_signing_key('active');
 	END IF;
 	PERFORM auth.add_signing_key('next');
+	PERFORM auth.record_event('signing_key_rotated', NULL, kid);
 	status := 'ok';
 END
 $$;
@@ -73,3 +74,39 @@ COMMENT ON FUNCTION auth.rotate_signing_key() IS
 	'sign with the next key from now on and publish a new next one; returns the kid of the active key';
 REVOKE ALL ON FUNCTION auth.rotate_signing_key() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.rotate_signing_key() TO dualdb_auth_service;
+
+CREATE OR REPLACE FUNCTION auth.revoke_signing_key(
+	kid text, OUT status text, OUT active_kid text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_status text;
+BEGIN
+	LOCK TABLE auth.signing_keys IN SHARE ROW EXCLUSIVE MODE;
+	SELECT k.status INTO v_status
+	FROM auth.signing_keys k WHERE k.kid = revoke_signing_key.kid AND k.status <> 'revoked';
+	IF NOT FOUND THEN
+		status := 'not_found';
+		RETURN;
+	END IF;
+	IF v_status = 'active' THEN
+		PERFORM auth.rotate_signing_key();
+	END IF;
+	UPDATE auth.signing_keys k SET status = 'revoked', sealed_key = NULL,
+		retired_at = coalesce(k.retired_at, now())
+	WHERE k.kid = revoke_signing_key.kid;
+	DELETE FROM dualdb.trusted_keys t WHERE t.kid = revoke_signing_key.kid;
+	IF v_status = 'next' THEN
+		PERFORM auth.add_signing_key('next');
+	END IF;
+	PERFORM auth.record_event('signing_key_revoked', NULL, revoke_signing_key.kid);
+
+	SELECT k.kid INTO active_kid FROM auth.signing_keys k WHERE k.status = 'active';
+	status := 'ok';
+END
+$$;
+COMMENT ON FUNCTION auth.revoke_signing_key(text) IS
+	'no token of the key is good from now on, in the app database from its next sync; returns the kid of the active key. Status ok or not_found';
+REVOKE ALL ON FUNCTION auth.revoke_signing_key(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION auth.revoke_signing_key(text) TO dualdb_auth_service;

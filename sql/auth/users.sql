@@ -8,6 +8,12 @@ BEGIN
 	IF TG_OP = 'UPDATE' THEN
 		NEW.updated_at := now();
 		NEW.change_xid := OLD.change_xid;
+		-- another address has not been verified
+		IF auth.normalize_email(NEW.email) <> auth.normalize_email(OLD.email)
+			AND NEW.email_verified_at = OLD.email_verified_at
+		THEN
+			NEW.email_verified_at := NULL;
+		END IF;
 	END IF;
 	IF TG_OP = 'INSERT'
 		OR (NEW.id, NEW.email, NEW.display_name, NEW.is_active, NEW.deleted_at)

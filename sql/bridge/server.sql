@@ -73,6 +73,13 @@ CREATE FOREIGN TABLE IF NOT EXISTS bridge.trusted_keys
 ALTER FOREIGN TABLE bridge.trusted_keys OWNER TO dualdb_bridge_owner;
 COMMENT ON FOREIGN TABLE bridge.trusted_keys IS 'public keys of the auth database';
 
+CREATE FOREIGN TABLE IF NOT EXISTS bridge.revocations
+(
+	kind text, id text, min_version integer, expires_at timestamptz
+) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'revocations');
+ALTER FOREIGN TABLE bridge.revocations OWNER TO dualdb_bridge_owner;
+COMMENT ON FOREIGN TABLE bridge.revocations IS 'access tokens that are refused before they expire';
+
 CREATE FOREIGN TABLE IF NOT EXISTS bridge.feed
 (
 	horizon xid8, feed_id text

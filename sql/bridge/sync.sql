@@ -39,6 +39,32 @@ COMMENT ON FUNCTION bridge.sync_keys() IS
 	'internal: make the trusted keys that came through the bridge equal to those of the auth database';
 REVOKE ALL ON FUNCTION bridge.sync_keys() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION bridge.sync_revocations() RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_written integer;
+BEGIN
+	DELETE FROM dualdb.revocations r
+	WHERE r.origin = 'bridge' AND r.expires_at < clock_timestamp();
+
+	INSERT INTO dualdb.revocations AS l (kind, id, min_version, expires_at, origin)
+	SELECT r.kind, r.id, r.min_version, r.expires_at, 'bridge'
+	FROM bridge.revocations r
+		LEFT JOIN dualdb.revocations h ON h.kind = r.kind AND h.id = r.id
+	WHERE (h.min_version, h.expires_at) IS DISTINCT FROM (r.min_version, r.expires_at)
+	ON CONFLICT (kind, id) DO UPDATE SET min_version = excluded.min_version,
+		expires_at = excluded.expires_at
+	WHERE l.origin = 'bridge';
+	GET DIAGNOSTICS v_written = ROW_COUNT;
+	RETURN v_written;
+END
+$$;
+COMMENT ON FUNCTION bridge.sync_revocations() IS
+	'internal: bring the revocations here, and drop those that have had their effect';
+REVOKE ALL ON FUNCTION bridge.sync_revocations() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION bridge.sync_users(since xid8) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -82,7 +108,7 @@ COMMENT ON FUNCTION bridge.bury_users(xid8, boolean) IS
 REVOKE ALL ON FUNCTION bridge.bury_users(xid8, boolean) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bridge.sync(
-	OUT keys integer, OUT users integer, OUT deleted integer)
+	OUT keys integer, OUT revocations integer, OUT users integer, OUT deleted integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -103,6 +129,7 @@ BEGIN
 	v_since := CASE WHEN v_afresh THEN '0' ELSE v_state.horizon END;
 
 	keys := bridge.sync_keys();
+	revocations := bridge.sync_revocations();
 	users := bridge.sync_users(v_since);
 	deleted := bridge.bury_users(v_since, v_afresh);
 
@@ -111,6 +138,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION bridge.sync() IS
-	'pull trusted keys, changed users and tombstones; called by dualdb.sync()';
+	'pull trusted keys, revocations, changed users and tombstones; called by dualdb.sync()';
 REVOKE ALL ON FUNCTION bridge.sync() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION bridge.sync() TO dualdb_sync;

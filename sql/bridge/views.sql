@@ -33,6 +33,14 @@ COMMENT ON VIEW bridge.trusted_keys IS 'public keys of the tokens that are signe
 REVOKE ALL ON bridge.trusted_keys FROM PUBLIC;
 GRANT SELECT ON bridge.trusted_keys TO dualdb_bridge;
 
+CREATE OR REPLACE VIEW bridge.revocations WITH (security_barrier = true) AS
+	SELECT r.kind, r.id, r.min_version, r.expires_at
+	FROM dualdb.revocations r
+	WHERE r.origin = 'local' AND r.expires_at > clock_timestamp();
+COMMENT ON VIEW bridge.revocations IS 'access tokens that are refused before they expire';
+REVOKE ALL ON bridge.revocations FROM PUBLIC;
+GRANT SELECT ON bridge.revocations TO dualdb_bridge;
+
 -- A transaction that is still open now may yet commit with any mark from
 -- pg_snapshot_xmin() on; whoever has seen this feed asks from there again.
 CREATE OR REPLACE VIEW bridge.feed AS

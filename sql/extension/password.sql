@@ -14,13 +14,6 @@ COMMENT ON FUNCTION dualdb.verify_password(text, text) IS
 	'does the password belong to the hash? never NULL; a hash of an unrecognized format is an error';
 REVOKE ALL ON FUNCTION dualdb.verify_password(text, text) FROM PUBLIC;
 
-CREATE FUNCTION dualdb.check_password(password text, hash text) RETURNS boolean
-LANGUAGE c VOLATILE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'dualdb_check_password';
-COMMENT ON FUNCTION dualdb.check_password(text, text) IS
-	'verify_password() for a login: computes one hash whatever the arguments, and answers false where there is none to compare with';
-REVOKE ALL ON FUNCTION dualdb.check_password(text, text) FROM PUBLIC;
-
 CREATE FUNCTION dualdb.password_needs_rehash(hash text) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dualdb_password_needs_rehash';

@@ -148,10 +148,19 @@ BEGIN
 			'auth/privileges',
 			'dualdb_auth_owner:auth/users',
 			'dualdb_auth_owner:auth/signing_keys',
+			'dualdb_auth_owner:auth/audit',
+			'dualdb_auth_owner:auth/failures',
+			'dualdb_auth_owner:auth/revocations',
+			'dualdb_auth_owner:auth/permissions',
 			'dualdb_auth_owner:auth/sessions',
+			'dualdb_auth_owner:auth/one_time_tokens',
 			'dualdb_auth_owner:auth/account',
+			'dualdb_auth_owner:auth/password_change',
 			'dualdb_auth_owner:auth/login',
+			'dualdb_auth_owner:auth/totp',
 			'dualdb_auth_owner:auth/refresh',
+			'dualdb_auth_owner:auth/api_keys',
+			'dualdb_auth_owner:auth/administration',
 			'dualdb_auth_owner:auth/orm',
 			'dualdb_bridge_owner:bridge/views',
 			'auth/harden'];
@@ -178,6 +187,10 @@ BEGIN
 		run_as := v_owner;
 		part := name || '/tables';
 		RETURN NEXT;
+		IF name = 'auth' THEN
+			part := 'auth/common_passwords';
+			RETURN NEXT;
+		END IF;
 	ELSE
 		run_as := v_owner;
 		FOR v_step IN v_version + 1 .. 999 LOOP

@@ -1,6 +1,7 @@
 -- The pull through the bridge, for whoever schedules it.
 
-CREATE FUNCTION dualdb.sync(OUT keys integer, OUT users integer, OUT deleted integer)
+CREATE FUNCTION dualdb.sync(
+	OUT keys integer, OUT revocations integer, OUT users integer, OUT deleted integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -15,10 +16,10 @@ BEGIN
 			MESSAGE = 'this database has no bridge to an auth database',
 			HINT = 'Run SELECT dualdb.setup_app() in the app database.';
 	END IF;
-	SELECT s.keys, s.users, s.deleted INTO keys, users, deleted
+	SELECT s.keys, s.revocations, s.users, s.deleted INTO keys, revocations, users, deleted
 	FROM bridge.sync() s;
 END
 $$;
 COMMENT ON FUNCTION dualdb.sync() IS
-	'pull trusted keys and changed users from the auth database; returns how many rows changed here';
+	'pull trusted keys, revocations and changed users from the auth database; returns how many rows changed here';
 REVOKE ALL ON FUNCTION dualdb.sync() FROM PUBLIC;

@@ -60,3 +60,11 @@ LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'dualdb_has_permission';
 COMMENT ON FUNCTION dualdb.has_permission(text) IS
 	'does the scope of the token cover the permission? false when not authenticated';
+
+CREATE FUNCTION dualdb.permission_covered(scope text, permission text)
+RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dualdb_permission_covered';
+COMMENT ON FUNCTION dualdb.permission_covered(text, text) IS
+	'does a scope, names separated by spaces, cover the permission?';
+REVOKE ALL ON FUNCTION dualdb.permission_covered(text, text) FROM PUBLIC;

@@ -19,16 +19,16 @@ COMMENT ON COLUMN dualdb.trusted_keys.origin IS
 REVOKE ALL ON dualdb.trusted_keys FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dualdb.trusted_keys', '');
 
-CREATE FUNCTION dualdb.trusted_keys_changed() RETURNS trigger
+CREATE FUNCTION dualdb.announce_change() RETURNS trigger
 LANGUAGE c
-AS 'MODULE_PATHNAME', 'dualdb_trusted_keys_changed';
-COMMENT ON FUNCTION dualdb.trusted_keys_changed() IS
-	'tells every backend, on standbys too, to read the trusted keys again';
-REVOKE ALL ON FUNCTION dualdb.trusted_keys_changed() FROM PUBLIC;
+AS 'MODULE_PATHNAME', 'dualdb_announce_change';
+COMMENT ON FUNCTION dualdb.announce_change() IS
+	'tells every backend, on standbys too, that what it knows of the table is out of date';
+REVOKE ALL ON FUNCTION dualdb.announce_change() FROM PUBLIC;
 
 -- per row, so that a statement that changes nothing wakes nobody; TRUNCATE
 -- invalidates by itself
-CREATE TRIGGER trusted_keys_changed
+CREATE TRIGGER announce_change
 	AFTER INSERT OR UPDATE OR DELETE ON dualdb.trusted_keys
-	FOR EACH ROW EXECUTE FUNCTION dualdb.trusted_keys_changed();
-ALTER TABLE dualdb.trusted_keys ENABLE ALWAYS TRIGGER trusted_keys_changed;
+	FOR EACH ROW EXECUTE FUNCTION dualdb.announce_change();
+ALTER TABLE dualdb.trusted_keys ENABLE ALWAYS TRIGGER announce_change;

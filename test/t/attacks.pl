@@ -64,7 +64,9 @@ sub calls
 	return split /\n/, $node->safe_psql('aisales_auth', qq{
 		SELECT format('%s(%s)', p.oid::regproc, (SELECT string_agg(CASE t::regtype::text
 				WHEN 'text' THEN '''x''' WHEN 'inet' THEN 'inet ''127.0.0.1''' WHEN 'jsonb' THEN 'jsonb ''{}'''
-				WHEN 'bytea' THEN 'bytea ''x''' WHEN 'integer' THEN '1' END, ', ')
+				WHEN 'bytea' THEN 'bytea ''x''' WHEN 'integer' THEN '1' WHEN 'bigint' THEN '1::bigint'
+				WHEN 'timestamp with time zone' THEN 'now()' WHEN 'text[]' THEN '''{x}''::text[]'
+				WHEN 'cidr[]' THEN '''{}''::cidr[]' WHEN 'interval' THEN 'interval ''1 day''' WHEN 'boolean' THEN 'true' END, ', ')
 			FROM unnest(p.proargtypes) t))
 		FROM pg_proc p WHERE p.pronamespace = '$schema'::regnamespace AND p.prorettype <> 'trigger'::regtype
 			AND p.proname NOT IN ('new_id', 'user_id', 'session_id', 'claims', 'has_role', 'has_permission')});
@@ -167,7 +169,7 @@ allowed('aisales_auth', 'auth_login', "SELECT status FROM auth.login('ann\@examp
 refused('aisales_auth', 'auth_login', "SELECT * FROM $_", "the service, reading $_") foreach @tables;
 refused('aisales_auth', 'auth_login', $_->[0], "the service, $_->[1]")
   foreach [ q{SELECT dualdb.jwt_sign('{"sub": "x"}')}, 'signing' ], [ "SELECT auth.issue_tokens('x')", 'tokens for any session' ],
-  [ "SELECT auth.start_session('x', NULL, NULL)", 'a session for any user' ],
+  [ "SELECT auth.start_session('x', NULL, NULL, '{pwd}')", 'a session for any user' ],
   [ "SELECT auth.add_signing_key('next')", 'a signing key' ], [ "SELECT dualdb.hash_token('refresh', 'x')", 'the keyed hash' ],
   [ 'SELECT * FROM bridge.user_lookup', 'the bridge view' ];
 

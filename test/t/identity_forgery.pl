@@ -198,7 +198,7 @@ session_of(
 	'app_user_login',
 	[ 'loaded', $who, 'nobody' ],
 	map { [ "loaded: $_", $_, 'ERROR: 42501' ] } @defaults);
-is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_db_role_setting'),
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text ~ 'dualdb'}),
 	'0', 'nothing has stayed');
 
 # with preloading

@@ -31,8 +31,12 @@ is($node->safe_psql('aisales_auth', "SELECT dualdb.verify_password('x',
 $node->safe_psql('aisales_auth', "ALTER DATABASE aisales_auth SET dualdb.argon2_memory = '256MB'");
 error_is($node, 'aisales_auth', $superuser, $_->[0], qr/^53200: out of memory$/, $_->[1])
   foreach [ "SELECT dualdb.hash_password('x')", 'no memory to hash' ],
-  [ "SELECT dualdb.verify_password('x', '$four_lanes')", 'no memory to verify' ],
-  [ "SELECT auth.login('nobody\@example.com', 'x')", 'no memory for an unknown user' ];
+  [ "SELECT dualdb.verify_password('x', '$four_lanes')", 'no memory to verify' ];
+is($node->safe_psql('aisales_auth', "SELECT status FROM auth.login('nobody\@example.com', 'x')"), 'busy',
+	'a login is told that the server is busy') foreach 1 .. 20;
+$node->safe_psql('aisales_auth', 'ALTER DATABASE aisales_auth RESET dualdb.argon2_memory');
+is($node->safe_psql('aisales_auth', "SELECT status FROM auth.login('nobody\@example.com', 'x')"), 'invalid_credentials',
+	'and however often that was, it has not been counted');
 system_or_bail('pg_ctl', '-w', '-m', 'fast', '-D', $node->data_dir, 'stop');
 
 done_testing();

@@ -9,7 +9,8 @@ use DualDB::Test;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_cluster('main');
+# without a grace period, which grace.pl is about
+my $node = new_cluster('main', conf => 'dualdb.refresh_grace = 0');
 set_up_auth($node);
 my $password = $DualDB::Test::PASSWORD;
 
@@ -49,7 +50,7 @@ owner(q{INSERT INTO auth.users (id, email, password_hash, is_active) VALUES
 owner("INSERT INTO auth.users (email, password_hash, is_active, deleted_at) VALUES
 	('inactive\@example.com', dualdb.hash_password('$password'), false, NULL),
 	('deleted\@example.com', dualdb.hash_password('$password'), true, now())");
-my $refusal = 'invalid_credentials||||||';
+my $refusal = 'invalid_credentials|||||||';
 is(service("SELECT * FROM auth.login($_)"), $refusal, 'refused: ' . substr($_, 0, 60))
   foreach "'ann\@example.com', 'wrong'", "'nobody\@example.com', '$password'",
   "'inactive\@example.com', '$password'", "'deleted\@example.com', '$password'",

@@ -27,7 +27,7 @@ sub database_level
 {
 	my ($database) = @_;
 	return $node->safe_psql($database, q{
-		SELECT d.datacl, (SELECT array_agg(s.setconfig ORDER BY s.setrole) FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
+		SELECT d.datacl, (SELECT string_agg(s.setconfig::text, ' ' ORDER BY s.setrole) FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
 		FROM pg_database d WHERE d.datname = current_database()});
 }
 

@@ -15,6 +15,7 @@ my $primary = auth_app_cluster('primary', allows_streaming => 1);
 my $superuser = getpwuid($<);
 my $user = register($primary, 'ann@example.com', 'Ann');
 my ($token, $refresh_token) = login_tokens($primary, 'ann@example.com');
+my $api_key = $primary->safe_psql('aisales_auth', "SELECT api_key FROM auth.create_api_key('$user', 'key', '{}')");
 $primary->safe_psql('aisales_app', "SELECT dualdb.sync();
 	INSERT INTO app.projects (id, user_id, name) VALUES ('p', '$user', 'Project')");
 
@@ -32,6 +33,10 @@ foreach my $database ('aisales_auth', 'aisales_app')
 is((psql_as($standby, 'aisales_app', 'app_user_login',
 	"BEGIN; SELECT dualdb.authenticate('$token') \\g /dev/null\n SELECT p.name, u.display_name FROM app.projects p JOIN app.users u ON u.id = p.user_id; COMMIT"))[1],
 	'Project|Ann', 'a user reads their rows on a standby');
+is((psql_as($standby, 'aisales_auth', 'auth_login', "SELECT status FROM auth.verify_api_key('$api_key')"))[1], 'ok',
+	'an API key verifies on a standby');
+is((psql_as($standby, 'aisales_auth', 'auth_login', "SELECT status FROM auth.verify_api_key('$api_key' || 'x')"))[1],
+	'invalid_credentials', 'and a wrong one is refused there');
 error_is($standby, 'aisales_auth', 'auth_login', "SELECT auth.refresh('$refresh_token')",
 	qr/^25006: /, 'a refresh does not run on a standby');
 error_is($standby, 'aisales_app', $superuser, 'SELECT dualdb.sync()', qr/^25006: /, 'nor does the sync');

@@ -1,0 +1,95 @@
+/*
+ * Keeping secrets that statements carry out of the server log.
+ *
+ * The server logs statements, their parameters and their plans as settings say,
+ * and whichever fails.  Where such a line names one of this extension's
+ * functions, its literals are taken out; where an error is about such a
+ * statement, the statement is left out.  What the client sees is not changed.
+ */
+#include "dualdb.h"
+
+#include "parser/parser.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+
+#include "log_redaction.h"
+#include "redact.h"
+
+static emit_log_hook_type next_hook = NULL;
+
+/*
+ * Is the running statement to be kept out?  An EXECUTE does not say what was
+ * prepared.
+ */
+static bool
+statement_is_secret(void)
+{
+	return debug_query_string != NULL &&
+		(mentions_secrets(debug_query_string) ||
+		 pg_strncasecmp(debug_query_string, "execute", 7) == 0);
+}
+
+static char *
+redacted(const char *text)
+{
+	char	   *result;
+
+	if (text == NULL)
+		return NULL;
+	result = palloc(REDACTED_SIZE(strlen(text)));
+	redact_literals(text, !standard_conforming_strings, result);
+	return result;
+}
+
+/*
+ * A line about a statement, its parameters or its plan.  A client that asked for
+ * such lines gets it redacted, too.
+ */
+static void
+redact_log_line(ErrorData *edata)
+{
+	/* the detail of an EXECUTE is the statement that was prepared */
+	if (!mentions_secrets(edata->message) &&
+		(edata->detail == NULL || !mentions_secrets(edata->detail)) &&
+		!statement_is_secret())
+		return;
+	edata->message = redacted(edata->message);
+	edata->detail = redacted(edata->detail);
+	edata->detail_log = redacted(edata->detail_log);
+	edata->context = redacted(edata->context);
+	edata->hide_stmt = true;
+}
+
+/* An error: the log leaves out what the client may see. */
+static void
+redact_error(ErrorData *edata)
+{
+	if (!statement_is_secret())
+		return;
+	edata->hide_stmt = true;
+	edata->hide_ctx = true;
+	/* a detail can show a row or the parameters; our own is for the log */
+	if (edata->detail != NULL && edata->detail_log == NULL)
+		edata->detail_log = redacted("hidden by dualdb");
+}
+
+static void
+redact(ErrorData *edata)
+{
+	if (edata->message != NULL)
+	{
+		if (edata->elevel == LOG)
+			redact_log_line(edata);
+		else
+			redact_error(edata);
+	}
+	if (next_hook)
+		next_hook(edata);
+}
+
+void
+log_redaction_init(void)
+{
+	next_hook = emit_log_hook;
+	emit_log_hook = redact;
+}
