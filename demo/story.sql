@@ -77,10 +77,63 @@ SELECT u.password_hash FROM auth.users u;
 \endif
 
 \echo
-\echo '== 5. aisales_auth: the refresh token is used once'
+\echo '== 5. aisales_auth: one refresh token after the other'
 \echo
 \connect :auth
-SELECT status AS refresh, refresh_token <> :'refresh_token' AS new_token
-FROM auth.refresh(:'refresh_token');
-\echo '   The old one again, as a thief would: the session is over.'
-SELECT (auth.refresh(:'refresh_token')).status AS old_token_again;
+SELECT status AS first_refresh, refresh_token AS second_token FROM auth.refresh(:'refresh_token') \gset
+SELECT status AS again_status, refresh_token AS again_token FROM auth.refresh(:'refresh_token') \gset
+\echo '   The same token twice within seconds, as racing tabs do: the same successor.'
+SELECT :'first_refresh' AS refresh, :'again_status' AS again, :'second_token' = :'again_token' AS same_successor;
+SELECT refresh_token AS third_token FROM auth.refresh(:'second_token') \gset
+\echo '   The first one once more, as a thief would: the session is over.'
+SELECT (auth.refresh(:'refresh_token')).status AS old_token_again \gset
+SELECT :'old_token_again' AS old_token_again, (auth.refresh(:'third_token')).status AS newest_token;
+
+\echo '== 6. A permission takes effect, and stops having it'
+\echo
+SELECT (auth.create_role('clerk', '{orders:*}')).status AS create_role \gset
+SELECT :'create_role' AS create_role, auth.grant_role(:'user_id', 'clerk');
+SELECT access_token AS clerk_token FROM auth.login(:'email', 'correct horse battery staple') \gset
+\connect :app_admin
+SELECT revocations AS revocations_pulled FROM dualdb.sync();
+\connect :app_user
+BEGIN;
+SELECT dualdb.authenticate(:'clerk_token') AS clerk_id \gset
+SELECT dualdb.has_role('clerk'), dualdb.has_permission('orders:write') AS orders_write,
+	dualdb.has_permission('users:write') AS users_write;
+COMMIT;
+\connect :auth
+SELECT auth.revoke_role(:'user_id', 'clerk');
+\connect :app_admin
+SELECT revocations AS revocations_pulled FROM dualdb.sync();
+\connect :app_user
+\echo '   One sync later the token of before is refused:'
+\set ON_ERROR_STOP off
+SELECT dualdb.authenticate(:'clerk_token');
+\set refused :ERROR
+\set ON_ERROR_STOP on
+\if :refused
+\else
+	\echo 'a revoked token was accepted'
+	\quit 1
+\endif
+
+\echo
+\echo '== 7. An API key never leaves aisales_auth: it is exchanged for a token'
+\echo
+\connect :auth
+SELECT api_key FROM auth.create_api_key(:'user_id', 'reporting', '{reports:read}') \gset
+SELECT status, left(:'api_key', 22) || '...' AS api_key, left(access_token, 12) || '...' AS access_token, expires_at
+FROM auth.exchange_api_key(:'api_key');
+
+\echo '== 8. Guessing is throttled, though the guesser rolls every guess back'
+\echo
+BEGIN; SELECT status AS s1 FROM auth.login(:'email', 'guess 1') \gset
+ROLLBACK; BEGIN; SELECT status AS s2 FROM auth.login(:'email', 'guess 2') \gset
+ROLLBACK; BEGIN; SELECT status AS s3 FROM auth.login(:'email', 'guess 3') \gset
+ROLLBACK; BEGIN; SELECT status AS s4 FROM auth.login(:'email', 'guess 4') \gset
+ROLLBACK; BEGIN; SELECT status AS s5 FROM auth.login(:'email', 'guess 5') \gset
+ROLLBACK; BEGIN; SELECT status AS s6 FROM auth.login(:'email', 'guess 6') \gset
+ROLLBACK; BEGIN; SELECT status AS s7, retry_after FROM auth.login(:'email', 'guess 7') \gset
+ROLLBACK;
+SELECT :'s1' AS guess_1, :'s6' AS guess_6, :'s7' AS guess_7, :retry_after AS retry_after_seconds;
