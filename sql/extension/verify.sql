@@ -3,16 +3,19 @@
 CREATE FUNCTION dualdb.verify_server(
 	OUT status text, OUT item text, OUT detail text, OUT hint text)
 RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL UNSAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH preload AS (
 		SELECT 'dualdb' = ANY (regexp_split_to_array(
-			current_setting('shared_preload_libraries'), '\s*,\s*')) AS done
+				current_setting('shared_preload_libraries'), '\s*,\s*')) AS done,
+			dualdb.failures_shared() AS shared
 	)
 	SELECT CASE WHEN p.done THEN 'ok' ELSE 'warning' END, 'preload',
 		CASE WHEN p.done THEN 'The library is preloaded.'
-			ELSE 'The library is not preloaded: a client that rolls back undoes the count of its failed logins and the end of a session by reuse; password hashes are computed without limit; and the first statement of a session is logged with its literals.' END,
+			ELSE 'The library is not preloaded: the first statement of a session can be logged with its literals'
+				|| CASE WHEN p.shared THEN '.' ELSE '; a client that rolls back undoes the count of its failed logins and the end of a session by reuse; and password hashes are computed without limit.' END
+			END,
 		CASE WHEN NOT p.done THEN 'Add dualdb to shared_preload_libraries in postgresql.conf and restart.' END
 	FROM preload p
 	UNION ALL
