@@ -146,10 +146,11 @@ AS $$
 DECLARE
 	v_key record;
 	v_version integer;
+	v_key_expires_at timestamptz;
 BEGIN
 	-- before the scopes are looked at: rights that are taken away meanwhile must
 	-- not get under the new version
-	SELECT u.token_version INTO v_version
+	SELECT u.token_version, k.expires_at INTO v_version, v_key_expires_at
 	FROM auth.api_keys k JOIN auth.users u ON u.id = k.user_id
 	WHERE k.id = dualdb.api_key_id(exchange_api_key.api_key);
 	SELECT k.status, k.user_id, k.key_id, k.scopes INTO v_key
@@ -161,8 +162,9 @@ BEGIN
 	IF status <> 'ok' THEN
 		RETURN;
 	END IF;
-	expires_at := date_trunc('second',
-		clock_timestamp() + dualdb.setting('access_token_ttl')::interval);
+	-- no longer than the key itself
+	expires_at := date_trunc('second', least(v_key_expires_at,
+		clock_timestamp() + dualdb.setting('access_token_ttl')::interval));
 	-- the key stands for the session: revoking it revokes its tokens
 	access_token := dualdb.jwt_sign(jsonb_strip_nulls(jsonb_build_object(
 		'sub', v_key.user_id, 'sid', v_key.key_id, 'aud', audience,

@@ -42,7 +42,7 @@ BEGIN
 		'sub', v_session.user_id,
 		'sid', v_session.id,
 		'amr', v_session.amr,
-		'auth_time', extract(epoch FROM v_session.created_at)::bigint,
+		'auth_time', floor(extract(epoch FROM v_session.created_at))::bigint,
 		'exp', extract(epoch FROM v_result.expires_at)::bigint)
 		|| auth.permission_claims(v_session.user_id));
 	RETURN v_result;
