@@ -129,7 +129,7 @@ is(verify($key), 'ok', 'and an active one\'s');
 # exchange_api_key
 sync();
 my ($status, $token, $in_time) = split /\|/, service("SELECT status, access_token,
-	expires_at - now() BETWEEN interval '9 min' AND interval '10 min' FROM auth.exchange_api_key('$key')");
+	expires_at - now() BETWEEN interval '9 min' AND interval '11 min' FROM auth.exchange_api_key('$key')");
 is("$status|$in_time", 'ok|t', 'a key is exchanged for a token');
 is($node->safe_psql('aisales_app', "SELECT c ->> 'sub', c ->> 'sid', c ->> 'aud', c ->> 'scope' FROM dualdb.jwt_verify('$token') c"),
 	"$ann|$id|aisales_app|orders:read", 'good in the app database, for what the key may do');
@@ -157,6 +157,11 @@ my ($kept_id, $kept) = new_key("'$ann', 'kept', '{orders:read}', NULL, '{192.0.2
 my (undef, undef, $kept_new) = split /\|/, service("SELECT * FROM auth.rotate_api_key('$kept_id')");
 is(verify($kept_new, "'192.0.2.1'"), 'ok', 'one that never expires is replaced by one');
 is(verify($kept_new, "'192.0.3.1'"), 'invalid_credentials', 'for the same networks');
+
+# a token lives no longer than the key it was exchanged for
+my (undef, $brief) = new_key("'$ann', 'brief', '{orders:read}', clock_timestamp() + interval '1 minute'");
+is(owner("SELECT x.expires_at <= k.expires_at AND x.expires_at > now() + interval '30 s'
+	FROM auth.exchange_api_key('$brief') x, auth.api_keys k WHERE k.name = 'brief'"), 't', "a key's end is its tokens' end");
 
 # revoke_api_key
 is(status_of("revoke_api_key('$id')"), 'ok', 'a key is revoked');

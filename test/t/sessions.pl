@@ -63,6 +63,11 @@ is(status_of("login('foreign\@example.com', 'password')"), 'ok', "another progra
 is(owner("SELECT password_hash ~ 'm=65536,t=3,p=1' FROM auth.users WHERE id = 'foreign'"), 't', 'and is made anew');
 is(status_of("login('foreign\@example.com', 'password')"), 'ok', 'after which it logs in again');
 
+# a token says that its user was authenticated before it was issued, never after
+is(owner("SELECT bool_and((c ->> 'auth_time')::bigint <= (c ->> 'iat')::bigint)
+	FROM (SELECT dualdb.jwt_verify((auth.login('ann\@example.com', '$password')).access_token) AS c FROM generate_series(1, 10)) x"),
+	't', 'auth_time is not after iat');
+
 # refresh: rotation, reuse, expiry
 my (undef, $first) = login_tokens($node, 'ann@example.com');
 my ($status, $second) = split /\|/, service("SELECT status, refresh_token FROM auth.refresh('$first', '192.0.2.2', 'other')");
