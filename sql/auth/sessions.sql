@@ -148,9 +148,6 @@ BEGIN
 		WHEN scope <> 'local' AND v_session.expired THEN 'expired'
 		ELSE 'ok'
 	END;
-	IF status = 'reuse_detected' THEN
-		PERFORM auth.record_refusal('authn_token_reuse', v_session.user_id, v_session.id);
-	END IF;
 	IF status NOT IN ('ok', 'reuse_detected') THEN
 		RETURN;
 	END IF;
@@ -160,6 +157,9 @@ BEGIN
 		CASE WHEN status = 'ok' THEN 'logout' ELSE status END);
 	IF status = 'ok' THEN
 		PERFORM auth.record_event('session_logout', v_session.user_id, v_session.id);
+	ELSE
+		-- with the session locked: the worker that reads the event would end it first
+		PERFORM auth.record_refusal('authn_token_reuse', v_session.user_id, v_session.id);
 	END IF;
 END
 $$;

@@ -92,6 +92,23 @@ $in .= "\\q\n";
 IPC::Run::finish($session);
 is(written('three@example.com'), '1', 'and are there afterwards');
 
+# a logout that meets reuse has its session before the worker hears of it
+my (undef, $used) = login_tokens($node, 'ann@example.com');
+owner("SET dualdb.refresh_grace = 0; SELECT FROM auth.refresh('$used')");
+my ($lock_in, $lock_out, $logout_out) = ('', '', '');
+my $lock = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('aisales_auth') ],
+	'<', \$lock_in, '>', \$lock_out, IPC::Run::timeout(120));
+$lock_in .= "BEGIN; SELECT 'locked' FROM auth.users WHERE email_norm = 'ann\@example.com' FOR UPDATE;\n";
+IPC::Run::pump($lock) until $lock_out =~ /locked/;
+my $logout = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('aisales_auth'), '-c',
+	"SELECT * FROM auth.logout('$used', 'global')" ], '>', \$logout_out, IPC::Run::timeout(120));
+ok($node->poll_query_until('aisales_auth', 'SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)'), 'a logout waits');
+is(failures_of('four@example.com'), $throttled, 'failures that the worker writes down');
+is(written('four@example.com'), '1', 'while it waits');
+$lock_in .= "ROLLBACK;\n\\q\n";
+IPC::Run::finish($_) foreach $lock, $logout;
+is($logout_out, "reuse_detected|1\n", 'and it is the logout that ends the session');
+
 # rows of addresses that were tried once do not stay for ever
 owner("UPDATE auth.login_failures SET last_at = now() - interval '200 days'");
 owner('SET dualdb.disable_after_failures = 0; SELECT auth.purge_expired()');
