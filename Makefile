@@ -29,8 +29,13 @@ OBJS_BYTES = \
 	src/uuid7.o
 OBJS = $(OBJS_BYTES) \
 	src/basics_sql.o \
+	src/bridge_connection.o \
+	src/bridge_options.o \
+	src/bridge_query.o \
+	src/bridge_sql.o \
 	src/discard.o \
 	src/dualdb.o \
+	src/feed_age.o \
 	src/flush_worker.o \
 	src/governor.o \
 	src/guard_sql.o \
@@ -45,12 +50,13 @@ OBJS = $(OBJS_BYTES) \
 	src/settings.o \
 	src/shared_state.o \
 	src/signing_sql.o \
+	src/sync_worker.o \
 	src/token_sql.o \
 	src/trusted_keys.o \
 	src/verifier.o
 
-PG_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags libsodium)
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libsodium)
+PG_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags libsodium) -I$(libpq_srcdir)
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libsodium) $(libpq)
 # every PG_FUNCTION_ARGS leaves parameters unused
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(WERROR)
 
@@ -64,6 +70,7 @@ SQL_MEMBERS = \
 	sql/extension/signing.sql \
 	sql/extension/guard.sql \
 	sql/extension/secrets.sql \
+	sql/extension/bridge.sql \
 	sql/extension/sync.sql \
 	sql/extension/setup.sql \
 	sql/extension/verify.sql

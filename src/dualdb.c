@@ -5,12 +5,14 @@
 
 #include "fmgr.h"
 
+#include "bridge_connection.h"
 #include "discard.h"
 #include "identity.h"
 #include "log_redaction.h"
 #include "outbox.h"
 #include "revocations.h"
 #include "shared_state.h"
+#include "sync_worker.h"
 #include "trusted_keys.h"
 
 PG_MODULE_MAGIC;
@@ -28,9 +30,11 @@ _PG_init(void)
 	settings_init();
 	trusted_keys_init();
 	revocations_init();
+	bridge_connection_init();
 	identity_init();
 	discard_init();
 	log_redaction_init();
 	shared_state_init();
 	outbox_init();
+	sync_worker_init();
 }

@@ -13,22 +13,26 @@
 
 /* Settings, in alphabetical order; documented where they are registered. */
 extern int	access_token_ttl;
+extern char *app_database;
 extern int	argon2_iterations;
 extern int	argon2_memory;
 extern char *audience;
 extern char *auth_database;
+extern int	bridge_timeout;
 extern int	disable_after_failures;
 extern char *issuer;
 extern char *key_file;
 extern int	leeway;
 extern int	lockout_duration;
 extern int	max_concurrent_hashes;
+extern int	max_feed_age;
 extern int	max_hash_wait;
 extern int	max_login_failures;
 extern int	password_min_length;
 extern int	refresh_grace;
 extern int	refresh_token_ttl;
 extern int	session_lifetime;
+extern int	sync_interval;
 
 extern void settings_init(void);
 

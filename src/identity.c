@@ -15,6 +15,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "feed_age.h"
 #include "identity.h"
 #include "revocations.h"
 #include "trusted_keys.h"
@@ -188,7 +189,8 @@ identity_current(void)
 	AcceptInvalidationMessages();
 	now = unix_micros_now();
 	if (now - leeway * MICROS_PER_SECOND >= slot->identity.expires_at ||
-		!key_still_trusted(slot, now) || !still_unrevoked(slot))
+		!key_still_trusted(slot, now) || !still_unrevoked(slot) ||
+		feed_is_too_old())
 		return NULL;
 	return &slot->identity;
 }

@@ -185,6 +185,8 @@ jwt_status_reason(JwtStatus status)
 			return "The token has expired.";
 		case JWT_REVOKED:
 			return "The token has been revoked.";
+		case JWT_FEED_TOO_OLD:
+			return "The last sync is longer ago than dualdb.max_feed_age.";
 		case JWT_NOT_YET_VALID:
 			return "The token is not valid yet.";
 	}

@@ -44,6 +44,7 @@ typedef enum JwtStatus
 	JWT_WRONG_AUDIENCE,
 	JWT_EXPIRED,
 	JWT_REVOKED,
+	JWT_FEED_TOO_OLD,
 	JWT_NOT_YET_VALID
 } JwtStatus;
 

@@ -15,22 +15,26 @@
 #include "master_key.h"
 
 int			access_token_ttl;
+char	   *app_database;
 int			argon2_iterations;
 int			argon2_memory;
 char	   *audience;
 char	   *auth_database;
+int			bridge_timeout;
 int			disable_after_failures;
 char	   *issuer;
 char	   *key_file;
 int			leeway;
 int			lockout_duration;
 int			max_concurrent_hashes;
+int			max_feed_age;
 int			max_hash_wait;
 int			max_login_failures;
 int			password_min_length;
 int			refresh_grace;
 int			refresh_token_ttl;
 int			session_lifetime;
+int			sync_interval;
 
 static bool
 check_not_empty(char **newval, void **extra, GucSource source)
@@ -72,6 +76,11 @@ settings_init(void)
 	define_int("dualdb.access_token_ttl",
 			   "Lifetime of an access token.",
 			   &access_token_ttl, 600, 1, 86400, GUC_UNIT_S);
+	DefineCustomStringVariable("dualdb.app_database",
+							   "Database that the sync worker keeps up to date.",
+							   "Empty for no worker.",
+							   &app_database, "", PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
 	define_int("dualdb.argon2_iterations",
 			   "Passes over the memory for a new password hash.",
 			   &argon2_iterations, 3, ARGON2_ITERATIONS_MIN, 16, 0);
@@ -85,6 +94,9 @@ settings_init(void)
 	define_name("dualdb.auth_database",
 				"Name of the auth database that setup_app() connects to.",
 				&auth_database, "aisales_auth");
+	define_int("dualdb.bridge_timeout",
+			   "How long a look-up in the auth database may take, with connecting.",
+			   &bridge_timeout, 2000, 10, 600000, GUC_UNIT_MS);
 	define_int("dualdb.disable_after_failures",
 			   "Failed logins in all that disable a password until it is reset; 0 for never.",
 			   &disable_after_failures, 100, 0, INT_MAX, 0);
@@ -105,6 +117,9 @@ settings_init(void)
 	define_int("dualdb.max_concurrent_hashes",
 			   "Password hashes that are computed at once; 0 for the number of cores.",
 			   &max_concurrent_hashes, 0, 0, 1024, 0);
+	define_int("dualdb.max_feed_age",
+			   "Age of the last sync beyond which no token is accepted; 0 for any age.",
+			   &max_feed_age, 0, 0, INT_MAX, GUC_UNIT_S);
 	define_int("dualdb.max_hash_wait",
 			   "How long a password hash waits for its turn.",
 			   &max_hash_wait, 5000, 0, 60000, GUC_UNIT_MS);
@@ -123,6 +138,10 @@ settings_init(void)
 	define_int("dualdb.session_lifetime",
 			   "How long a session lasts, however often it is refreshed.",
 			   &session_lifetime, 90 * 86400, 1, INT_MAX, GUC_UNIT_S);
+	DefineCustomIntVariable("dualdb.sync_interval",
+							"Time between two syncs by the sync worker.",
+							NULL, &sync_interval, 2000, 100, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("dualdb");
 }

@@ -3,6 +3,7 @@
 #define DUALDB_SHARED_STATE_H
 
 #include "storage/condition_variable.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/spin.h"
 
@@ -47,6 +48,11 @@ typedef struct SharedState
 	Oid			database;
 	int			worker_pid;		/* 0: nobody; -1: being started */
 	int64_t		worker_asked_at;
+
+	/* the sync worker and the database that it is in */
+	Oid			sync_database;
+	Latch	   *sync_latch;
+	volatile bool sync_wanted;
 
 	/* the argon2 governor */
 	slock_t		governor_lock;

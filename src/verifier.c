@@ -11,8 +11,10 @@
 
 #include "utils/memutils.h"
 
+#include "feed_age.h"
 #include "jws.h"
 #include "revocations.h"
+#include "sync_worker.h"
 #include "trusted_keys.h"
 #include "unix_time.h"
 #include "verifier.h"
@@ -109,7 +111,11 @@ verifier_check(const text *token, const char *expected, JwtStatus *reason)
 
 	*reason = is_remembered(data, len) ? jwt_check_claims(&memo, &context)
 		: verify_anew(data, len, &context);
+	if (*reason == JWT_UNKNOWN_KEY)
+		sync_worker_wake();
 	if (*reason == JWT_OK && is_revoked())
 		*reason = JWT_REVOKED;
+	if (*reason == JWT_OK && feed_is_too_old())
+		*reason = JWT_FEED_TOO_OLD;
 	return *reason == JWT_OK ? &memo : NULL;
 }

@@ -4,13 +4,17 @@ ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_app_owner REVOKE EXECUTE ON FUNCTIONS F
 ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_bridge_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA app TO dualdb_app_service, dualdb_app_user,
-	dualdb_app_readonly, dualdb_bridge_owner;
+	dualdb_app_readonly, dualdb_sync, pg_monitor;
+-- it makes what it shows there itself, so that nobody's default privileges apply
+GRANT USAGE, CREATE ON SCHEMA app TO dualdb_bridge_owner;
 
 GRANT EXECUTE ON FUNCTION
 	dualdb.authenticate(text), dualdb.authenticate_session(text),
 	dualdb.jwt_verify(text, text), dualdb.jwks()
 	TO dualdb_app_service, dualdb_app_user, dualdb_app_readonly;
-GRANT EXECUTE ON FUNCTION dualdb.sync() TO dualdb_sync;
+GRANT EXECUTE ON FUNCTION dualdb.sync(integer) TO dualdb_sync;
+GRANT EXECUTE ON FUNCTION dualdb.bridge_lookup(text, text[]), dualdb.bridge_fetch(text, text[])
+	TO dualdb_bridge_owner;
 
 -- the directory and the keys are written by bridge.sync() alone
 GRANT SELECT, INSERT, UPDATE ON app.users TO dualdb_bridge_owner;

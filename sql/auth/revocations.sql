@@ -13,7 +13,7 @@ AS $$
 	VALUES ($1, $2, $3, clock_timestamp() + dualdb.setting('access_token_ttl')::interval
 		+ 2 * dualdb.setting('leeway')::interval, 'local')
 	ON CONFLICT (kind, id) DO UPDATE SET min_version = excluded.min_version,
-		expires_at = excluded.expires_at
+		expires_at = excluded.expires_at, change_xid = excluded.change_xid
 $$;
 COMMENT ON FUNCTION auth.add_revocation(text, text, integer) IS
 	'internal: revoke the access tokens of a session, or those of a user below a version';

@@ -75,28 +75,18 @@ COMMENT ON FOREIGN TABLE bridge.trusted_keys IS 'public keys of the auth databas
 
 CREATE FOREIGN TABLE IF NOT EXISTS bridge.revocations
 (
-	kind text, id text, min_version integer, expires_at timestamptz
+	kind text, id text, min_version integer, expires_at timestamptz,
+	change_xid xid8
 ) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'revocations');
 ALTER FOREIGN TABLE bridge.revocations OWNER TO dualdb_bridge_owner;
 COMMENT ON FOREIGN TABLE bridge.revocations IS 'access tokens that are refused before they expire';
 
 CREATE FOREIGN TABLE IF NOT EXISTS bridge.feed
 (
-	horizon xid8, feed_id text
+	horizon xid8, feed_id text, is_standby boolean
 ) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'feed');
 ALTER FOREIGN TABLE bridge.feed OWNER TO dualdb_bridge_owner;
 COMMENT ON FOREIGN TABLE bridge.feed IS 'up to where the auth database''s changes have been seen';
-
-CREATE TABLE IF NOT EXISTS bridge.sync_state
-(
-	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-	feed_id text,
-	horizon xid8 NOT NULL DEFAULT '0',
-	synced_at timestamptz
-);
-ALTER TABLE bridge.sync_state OWNER TO dualdb_bridge_owner;
-COMMENT ON TABLE bridge.sync_state IS 'how far the last sync got';
-INSERT INTO bridge.sync_state DEFAULT VALUES ON CONFLICT DO NOTHING;
 
 -- nobody but the owners, whatever default privileges or later grants say
 DO $$

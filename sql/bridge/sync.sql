@@ -1,45 +1,51 @@
 -- Pulling from the auth database.
 --
--- Every scan of one call is in one remote REPEATABLE READ transaction, so the
--- horizon and the rows belong together.  A row committed late carries a mark at
--- or above an earlier horizon and is found by the next call; a timestamp would
--- have passed it by.
+-- The horizon is read before the rows, so everything below it is among them.  A
+-- row committed late carries a mark at or above an earlier horizon and is found
+-- by the next pass; a timestamp would have passed it by.
+--
+-- Users come in batches, a pass over all that changed since the last one.  A
+-- batch never waits long for a row of the directory that an open transaction
+-- has locked by a look-up: such users are put off.
 
 GRANT USAGE ON SCHEMA bridge TO dualdb_sync;
 
 CREATE OR REPLACE FUNCTION bridge.sync_keys() RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_removed integer;
-	v_written integer;
-BEGIN
-	DELETE FROM dualdb.trusted_keys t
-	WHERE t.origin = 'bridge'
-		AND NOT EXISTS (SELECT FROM bridge.trusted_keys r WHERE r.kid = t.kid);
-	GET DIAGNOSTICS v_removed = ROW_COUNT;
-
 	-- unchanged rows are left alone: every write makes all backends read again
-	INSERT INTO dualdb.trusted_keys AS t
-		(kid, issuer, public_key, not_before, not_after, origin)
-	SELECT r.kid, r.issuer, r.public_key, r.not_before, r.not_after, 'bridge'
-	FROM bridge.trusted_keys r LEFT JOIN dualdb.trusted_keys h ON h.kid = r.kid
-	WHERE (h.issuer, h.public_key, h.not_before, h.not_after)
-		IS DISTINCT FROM (r.issuer, r.public_key, r.not_before, r.not_after)
-	ON CONFLICT (kid) DO UPDATE SET issuer = excluded.issuer,
-		public_key = excluded.public_key, not_before = excluded.not_before,
-		not_after = excluded.not_after
-	WHERE t.origin = 'bridge';
-	GET DIAGNOSTICS v_written = ROW_COUNT;
-	RETURN v_removed + v_written;
-END
+	WITH remote AS MATERIALIZED (
+		SELECT r.kid, r.issuer, r.public_key, r.not_before, r.not_after
+		FROM dualdb.bridge_fetch(
+			'SELECT kid, issuer, public_key, to_json(not_before) #>> ''{}'',
+				to_json(not_after) #>> ''{}'' FROM bridge.trusted_keys', '{}')
+			AS r(kid text, issuer text, public_key bytea, not_before timestamptz,
+				not_after timestamptz)
+	), removed AS (
+		DELETE FROM dualdb.trusted_keys t
+		WHERE t.origin = 'bridge' AND NOT EXISTS (SELECT FROM remote r WHERE r.kid = t.kid)
+		RETURNING 1
+	), written AS (
+		INSERT INTO dualdb.trusted_keys AS t
+			(kid, issuer, public_key, not_before, not_after, origin)
+		SELECT r.kid, r.issuer, r.public_key, r.not_before, r.not_after, 'bridge'
+		FROM remote r LEFT JOIN dualdb.trusted_keys h ON h.kid = r.kid
+		WHERE (h.issuer, h.public_key, h.not_before, h.not_after)
+			IS DISTINCT FROM (r.issuer, r.public_key, r.not_before, r.not_after)
+		ON CONFLICT (kid) DO UPDATE SET issuer = excluded.issuer,
+			public_key = excluded.public_key, not_before = excluded.not_before,
+			not_after = excluded.not_after
+		WHERE t.origin = 'bridge'
+		RETURNING 1
+	)
+	SELECT (SELECT count(*) FROM removed)::integer + (SELECT count(*) FROM written)::integer
 $$;
 COMMENT ON FUNCTION bridge.sync_keys() IS
 	'internal: make the trusted keys that came through the bridge equal to those of the auth database';
 REVOKE ALL ON FUNCTION bridge.sync_keys() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION bridge.sync_revocations() RETURNS integer
+CREATE OR REPLACE FUNCTION bridge.sync_revocations(since xid8) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -51,93 +57,108 @@ BEGIN
 
 	INSERT INTO dualdb.revocations AS l (kind, id, min_version, expires_at, origin)
 	SELECT r.kind, r.id, r.min_version, r.expires_at, 'bridge'
-	FROM bridge.revocations r
+	FROM dualdb.bridge_fetch(
+			'SELECT kind, id, min_version, to_json(expires_at) #>> ''{}''
+				FROM bridge.revocations WHERE change_xid >= $1', ARRAY[since::text])
+			AS r(kind text, id text, min_version integer, expires_at timestamptz)
 		LEFT JOIN dualdb.revocations h ON h.kind = r.kind AND h.id = r.id
 	WHERE (h.min_version, h.expires_at) IS DISTINCT FROM (r.min_version, r.expires_at)
 	ON CONFLICT (kind, id) DO UPDATE SET min_version = excluded.min_version,
-		expires_at = excluded.expires_at
+		expires_at = excluded.expires_at, change_xid = excluded.change_xid
 	WHERE l.origin = 'bridge';
 	GET DIAGNOSTICS v_written = ROW_COUNT;
 	RETURN v_written;
 END
 $$;
-COMMENT ON FUNCTION bridge.sync_revocations() IS
-	'internal: bring the revocations here, and drop those that have had their effect';
-REVOKE ALL ON FUNCTION bridge.sync_revocations() FROM PUBLIC;
+COMMENT ON FUNCTION bridge.sync_revocations(xid8) IS
+	'internal: bring new revocations here, and drop those that have had their effect';
+REVOKE ALL ON FUNCTION bridge.sync_revocations(xid8) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION bridge.sync_users(since xid8) RETURNS integer
+CREATE OR REPLACE FUNCTION bridge.begin_pass() RETURNS bridge.sync_state
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_written integer;
-BEGIN
-	INSERT INTO app.users AS u (id, email, display_name, is_active)
-	SELECT r.id, r.email, r.display_name, r.is_active
-	FROM bridge.user_lookup r WHERE r.change_xid >= since
-	ON CONFLICT (id) DO UPDATE SET email = excluded.email,
-		display_name = excluded.display_name, is_active = excluded.is_active
-	WHERE (u.email, u.display_name, u.is_active)
-		IS DISTINCT FROM (excluded.email, excluded.display_name, excluded.is_active);
-	GET DIAGNOSTICS v_written = ROW_COUNT;
-	RETURN v_written;
-END
-$$;
-COMMENT ON FUNCTION bridge.sync_users(xid8) IS
-	'internal: bring users that changed since a horizon into the directory';
-REVOKE ALL ON FUNCTION bridge.sync_users(xid8) FROM PUBLIC;
-
-CREATE OR REPLACE FUNCTION bridge.bury_users(since xid8, all_missing boolean)
-RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_buried integer;
-BEGIN
-	UPDATE app.users u SET email = NULL, display_name = NULL, is_active = false
-	WHERE (u.id IN (SELECT d.id FROM bridge.deleted_users d WHERE d.change_xid >= since)
-			OR all_missing AND NOT EXISTS (SELECT FROM bridge.user_lookup r WHERE r.id = u.id))
-		AND (u.email IS NOT NULL OR u.display_name IS NOT NULL OR u.is_active);
-	GET DIAGNOSTICS v_buried = ROW_COUNT;
-	RETURN v_buried;
-END
-$$;
-COMMENT ON FUNCTION bridge.bury_users(xid8, boolean) IS
-	'internal: empty the directory rows of users who are gone; all_missing when the tombstones may not go back far enough';
-REVOKE ALL ON FUNCTION bridge.bury_users(xid8, boolean) FROM PUBLIC;
-
-CREATE OR REPLACE FUNCTION bridge.sync(
-	OUT keys integer, OUT revocations integer, OUT users integer, OUT deleted integer)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_state record;
+	v_state bridge.sync_state;
 	v_feed record;
-	v_since xid8;
-	v_afresh boolean;
 BEGIN
 	-- one sync at a time
-	SELECT s.feed_id, s.horizon INTO STRICT v_state
-	FROM bridge.sync_state s FOR UPDATE;
-	SELECT f.feed_id, f.horizon INTO STRICT v_feed FROM bridge.feed f;
+	SELECT s.* INTO STRICT v_state FROM bridge.sync_state s FOR UPDATE;
+	v_state.synced_at := clock_timestamp();
+	SELECT f.* INTO STRICT v_feed
+	FROM dualdb.bridge_fetch('SELECT horizon, feed_id, is_standby FROM bridge.feed', '{}')
+		AS f(horizon xid8, feed_id text, is_standby boolean);
 
-	-- marks of another feed say nothing about this one
-	v_afresh := v_state.feed_id IS DISTINCT FROM v_feed.feed_id
-		OR v_feed.horizon < v_state.horizon;
-	v_since := CASE WHEN v_afresh THEN '0' ELSE v_state.horizon END;
-
-	keys := bridge.sync_keys();
-	revocations := bridge.sync_revocations();
-	users := bridge.sync_users(v_since);
-	deleted := bridge.bury_users(v_since, v_afresh);
-
-	UPDATE bridge.sync_state s SET feed_id = v_feed.feed_id,
-		horizon = v_feed.horizon, synced_at = clock_timestamp();
+	-- Marks of another feed say nothing about this one.  A standby is only late,
+	-- but a primary whose marks have gone back has been restored.
+	IF v_feed.feed_id IS DISTINCT FROM v_state.feed_id
+		OR NOT v_feed.is_standby
+			AND v_feed.horizon < greatest(v_state.horizon, v_state.next_horizon)
+	THEN
+		v_state.feed_id := v_feed.feed_id;
+		v_state.horizon := '0';
+		v_state.stage := NULL;
+		v_state.is_full := EXISTS (SELECT FROM app.users);
+		v_state.put_off := '{}';
+	END IF;
+	IF v_state.stage IS NULL THEN
+		v_state.stage := 'changed';
+		v_state.last_id := NULL;
+		v_state.next_horizon := greatest(v_feed.horizon, v_state.horizon);
+	END IF;
+	RETURN v_state;
 END
 $$;
-COMMENT ON FUNCTION bridge.sync() IS
-	'pull trusted keys, revocations, changed users and tombstones; called by dualdb.sync()';
-REVOKE ALL ON FUNCTION bridge.sync() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION bridge.sync() TO dualdb_sync;
+COMMENT ON FUNCTION bridge.begin_pass() IS
+	'internal: lock the state of the sync, and go on with a pass or begin one';
+REVOKE ALL ON FUNCTION bridge.begin_pass() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bridge.sync(max_users integer,
+	OUT keys integer, OUT revocations integer, OUT users integer, OUT deleted integer,
+	OUT complete boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_before bridge.sync_state;
+	v_after bridge.sync_state;
+	v_step record;
+BEGIN
+	v_before := bridge.begin_pass();
+	keys := bridge.sync_keys();
+	revocations := bridge.sync_revocations(v_before.horizon);
+	v_after := v_before;
+	BEGIN
+		SELECT s.state, s.users, s.deleted INTO v_step
+		FROM bridge.sync_users(v_before, max_users) s;
+		v_after := v_step.state;
+		users := v_step.users;
+		deleted := v_step.deleted;
+	EXCEPTION WHEN lock_not_available THEN
+		-- keys and revocations do not wait for it
+		users := 0;
+		deleted := 0;
+	END;
+	UPDATE bridge.sync_state s SET feed_id = v_after.feed_id, horizon = v_after.horizon,
+		synced_at = v_after.synced_at, stage = v_after.stage, is_full = v_after.is_full,
+		next_horizon = v_after.next_horizon, last_id = v_after.last_id,
+		put_off = v_after.put_off, failures = 0;
+	complete := v_after.stage IS NULL AND v_after.put_off = '{}';
+END
+$$;
+COMMENT ON FUNCTION bridge.sync(integer) IS
+	'pull trusted keys, revocations, and a batch of changed users; called by dualdb.sync()';
+REVOKE ALL ON FUNCTION bridge.sync(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bridge.sync(integer) TO dualdb_sync;
+
+CREATE OR REPLACE FUNCTION bridge.note_failure(message text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE bridge.sync_state s SET failures = s.failures + 1,
+		failed_at = clock_timestamp(), error = left(message, 1000)
+$$;
+COMMENT ON FUNCTION bridge.note_failure(text) IS
+	'internal: let app.sync_status show why a sync failed';
+REVOKE ALL ON FUNCTION bridge.note_failure(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bridge.note_failure(text) TO dualdb_sync;

@@ -34,7 +34,7 @@ REVOKE ALL ON bridge.trusted_keys FROM PUBLIC;
 GRANT SELECT ON bridge.trusted_keys TO dualdb_bridge;
 
 CREATE OR REPLACE VIEW bridge.revocations WITH (security_barrier = true) AS
-	SELECT r.kind, r.id, r.min_version, r.expires_at
+	SELECT r.kind, r.id, r.min_version, r.expires_at, r.change_xid
 	FROM dualdb.revocations r
 	WHERE r.origin = 'local' AND r.expires_at > clock_timestamp();
 COMMENT ON VIEW bridge.revocations IS 'access tokens that are refused before they expire';
@@ -45,11 +45,16 @@ GRANT SELECT ON bridge.revocations TO dualdb_bridge;
 -- pg_snapshot_xmin() on; whoever has seen this feed asks from there again.
 CREATE OR REPLACE VIEW bridge.feed AS
 	SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon,
-		format('%s/%s/%s/%s', s.system_identifier, d.oid, c.timeline_id,
-			pg_relation_filenode('auth.users')) AS feed_id
-	FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d
+		format('%s/%s/%s/%s', s.system_identifier, d.oid,
+			-- the control file hears of a promotion at the next checkpoint only
+			CASE WHEN r.is_standby THEN to_hex(c.timeline_id)
+				ELSE ltrim(left(pg_walfile_name(pg_current_wal_lsn()), 8), '0') END,
+			pg_relation_filenode('auth.users')) AS feed_id,
+		r.is_standby
+	FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d,
+		pg_is_in_recovery() r(is_standby)
 	WHERE d.datname = current_database();
 COMMENT ON VIEW bridge.feed IS
-	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover, TRUNCATE)';
+	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover, TRUNCATE); is_standby: the horizon may be behind';
 REVOKE ALL ON bridge.feed FROM PUBLIC;
 GRANT SELECT ON bridge.feed TO dualdb_bridge;

@@ -168,7 +168,11 @@ BEGIN
 			'app/privileges',
 			'dualdb_app_owner:app/policies',
 			'bridge/server',
+			'dualdb_bridge_owner:bridge/sync_state',
+			'dualdb_bridge_owner:bridge/sync_users',
 			'dualdb_bridge_owner:bridge/sync',
+			'dualdb_bridge_owner:bridge/sync_status',
+			'dualdb_bridge_owner:bridge/lookup',
 			'app/harden'];
 		ELSE RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',

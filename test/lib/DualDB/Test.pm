@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  auth_app_cluster new_cluster make_key_file set_up_auth set_up_app
+  auth_app_cluster two_clusters new_cluster make_key_file set_up_auth set_up_app
   psql_error error_is login_tokens register psql_as session_ok
 );
 
@@ -75,14 +75,16 @@ sub set_up_auth
 	return;
 }
 
+# With the auth database in another cluster, if one is given.
 sub set_up_app
 {
-	my ($node) = @_;
+	my ($node, $auth) = @_;
+	my $where = $auth ? sprintf("auth_host => '%s', auth_port => %d", $auth->host, $auth->port) : '';
 
 	$node->safe_psql('postgres', 'CREATE DATABASE aisales_app');
-	$node->safe_psql('aisales_app', q{
+	$node->safe_psql('aisales_app', qq{
 		CREATE EXTENSION dualdb;
-		SELECT dualdb.setup_app();
+		SELECT dualdb.setup_app($where);
 		CREATE ROLE app_login LOGIN IN ROLE dualdb_app_service;
 		CREATE ROLE app_user_login LOGIN IN ROLE dualdb_app_user;
 		CREATE ROLE app_reader_login LOGIN IN ROLE dualdb_app_readonly});
@@ -99,6 +101,19 @@ sub auth_app_cluster
 	set_up_app($node);
 	$node->safe_psql('aisales_app', 'SELECT dualdb.sync()');
 	return $node;
+}
+
+# An auth cluster and an app cluster, keys and users synced.
+sub two_clusters
+{
+	my (%options) = @_;
+	my $auth = new_cluster('auth', %{ $options{auth} // {} });
+	my $app = new_cluster('app', %{ $options{app} // {} });
+
+	set_up_auth($auth);
+	set_up_app($app, $auth);
+	$app->safe_psql('aisales_app', 'SELECT dualdb.sync()');
+	return ($auth, $app);
 }
 
 # Run SQL as a login role; returns (exit status, stdout, stderr).
