@@ -53,6 +53,7 @@ make_cluster()
 	as_user tee -a "$SERVER_DIR/new/postgresql.conf" >/dev/null <<-CONF
 		shared_preload_libraries = 'dualdb'
 		dualdb.key_file = '$SERVER_DIR/master.key'
+		dualdb.app_database = 'aisales_app'
 		port = $PORT
 		listen_addresses = '127.0.0.1'
 		unix_socket_directories = '$SERVER_DIR/socket'
@@ -133,6 +134,6 @@ write_env()
 tell_story()
 {
 	psql_script aisales_auth demo/story.sql "run=$1" "auth=$AUTH_DATABASE_URL" \
-		"app_user=$APP_USER_DATABASE_URL" "app_admin=$APP_ADMIN_URL" \
+		"app=$APP_DATABASE_URL" "app_user=$APP_USER_DATABASE_URL" "app_admin=$APP_ADMIN_URL" \
 		"bridge=$(echo "$AUTH_ADMIN_URL" | sed "s://$RUN_USER@://dualdb_bridge@:")"
 }

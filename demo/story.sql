@@ -24,8 +24,13 @@ SELECT (auth.login(:'email', 'wrong horse battery staple')).status AS wrong_pass
 
 \echo '== 2. aisales_app: users and public keys come over the bridge'
 \echo
+\connect :app
+\echo '   The application asks for a user of this moment:'
+SELECT * FROM app.lookup_user_by_email(:'email');
 \connect :app_admin
-SELECT keys, users, deleted FROM dualdb.sync();
+\echo '   The sync worker keeps a directory of them; it need not be waited for:'
+SELECT keys + users + deleted AS rows_that_the_worker_left, complete FROM dualdb.sync();
+SELECT lag < interval '1 minute' AS in_time, failures FROM app.sync_status;
 \echo '   All that this side has to verify tokens with:'
 SELECT kid, issuer, encode(public_key, 'hex') AS public_key FROM dualdb.trusted_keys ORDER BY kid;
 
@@ -95,7 +100,7 @@ SELECT (auth.create_role('clerk', '{orders:*}')).status AS create_role \gset
 SELECT :'create_role' AS create_role, auth.grant_role(:'user_id', 'clerk');
 SELECT access_token AS clerk_token FROM auth.login(:'email', 'correct horse battery staple') \gset
 \connect :app_admin
-SELECT revocations AS revocations_pulled FROM dualdb.sync();
+SELECT complete AS synced FROM dualdb.sync();
 \connect :app_user
 BEGIN;
 SELECT dualdb.authenticate(:'clerk_token') AS clerk_id \gset
@@ -105,7 +110,7 @@ COMMIT;
 \connect :auth
 SELECT auth.revoke_role(:'user_id', 'clerk');
 \connect :app_admin
-SELECT revocations AS revocations_pulled FROM dualdb.sync();
+SELECT complete AS synced FROM dualdb.sync();
 \connect :app_user
 \echo '   One sync later the token of before is refused:'
 \set ON_ERROR_STOP off
