@@ -17,12 +17,13 @@ BEGIN
 	GRANT USAGE ON LANGUAGE plpgsql TO dualdb_auth_owner, dualdb_bridge_owner;
 
 	-- Writing, waiting, signalling, holding back the feed and bulk reading.  set_config() stays:
-	-- logical replication and connection poolers call it.
+	-- logical replication and connection poolers call it.  lo_import() and
+	-- lo_export() are nobody's from the start: they are files of the server.
 	FOR v_object IN
 		SELECT p.oid::regprocedure::text
 		FROM pg_proc p
 		WHERE p.pronamespace = 'pg_catalog'::regnamespace
-			AND p.proname ~ '^(lo_|lowrite$|loread$|pg_(try_)?advisory_|pg_notify$|pg_sleep|pg_logical_emit_message$|pg_export_snapshot$|pg_current_xact_id$|txid_current$|pg_cancel_backend$|pg_terminate_backend$|(query|table|schema|database|cursor)_to_xml)'
+			AND p.proname ~ '^(lo_(?!(im|ex)port$)|lowrite$|loread$|pg_(try_)?advisory_|pg_notify$|pg_sleep|pg_logical_emit_message$|pg_export_snapshot$|pg_current_xact_id$|txid_current$|pg_cancel_backend$|pg_terminate_backend$|(query|table|schema|database|cursor)_to_xml)'
 	LOOP
 		EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', v_object);
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO dualdb_auth_owner,
