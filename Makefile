@@ -72,6 +72,8 @@ SQL_MEMBERS = \
 	sql/extension/secrets.sql \
 	sql/extension/bridge.sql \
 	sql/extension/sync.sql \
+	sql/extension/setup_roles.sql \
+	sql/extension/setup_steps.sql \
 	sql/extension/setup.sql \
 	sql/extension/verify.sql
 
@@ -80,7 +82,7 @@ SQL_LAST = sql/extension/privileges.sql
 
 # What the setup functions run: tools/setup-parts makes each file a
 # part of dualdb.setup_part().
-SQL_SETUP = $(wildcard sql/auth/*.sql sql/bridge/*.sql sql/app/*.sql \
+SQL_SETUP = $(wildcard sql/auth/*.sql sql/bridge/*.sql sql/app/*.sql sql/single/*.sql \
 	sql/auth/migrations/*.sql sql/app/migrations/*.sql)
 
 INSTALL_SQL = sql/dualdb--$(EXTVERSION).sql

@@ -4,10 +4,6 @@
 -- is asked once per statement, as (SELECT dualdb.user_id()), not once per row.
 -- dualdb_app_service and dualdb_app_readonly: all rows.
 
-GRANT SELECT ON app.users TO dualdb_app_service, dualdb_app_readonly;
--- names for everybody; addresses are not needed to show who did something
-GRANT SELECT (id, display_name, is_active) ON app.users TO dualdb_app_user;
-
 DO $$
 DECLARE
 	v_table text;

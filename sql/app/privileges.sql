@@ -15,8 +15,3 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION dualdb.sync(integer) TO dualdb_sync;
 GRANT EXECUTE ON FUNCTION dualdb.bridge_lookup(text, text[]), dualdb.bridge_fetch(text, text[])
 	TO dualdb_bridge_owner;
-
--- the directory and the keys are written by bridge.sync() alone
-GRANT SELECT, INSERT, UPDATE ON app.users TO dualdb_bridge_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
-	TO dualdb_bridge_owner;

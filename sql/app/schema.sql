@@ -1,7 +1,4 @@
--- Schemas of the app database.
+-- The schema of the app side.
 
 CREATE SCHEMA app AUTHORIZATION dualdb_app_owner;
 COMMENT ON SCHEMA app IS 'dualdb: projects and what belongs to them';
-
-CREATE SCHEMA bridge AUTHORIZATION dualdb_bridge_owner;
-COMMENT ON SCHEMA bridge IS 'dualdb: foreign tables of the auth database and the pull through them';

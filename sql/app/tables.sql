@@ -13,17 +13,6 @@ CREATE TABLE app.schema_version
 COMMENT ON TABLE app.schema_version IS 'versions of this schema that setup_app() has installed';
 INSERT INTO app.schema_version (version) VALUES (1);
 
-CREATE TABLE app.users
-(
-	id text PRIMARY KEY,
-	email text,
-	display_name text,
-	is_active boolean NOT NULL
-);
-CREATE INDEX users_email_idx ON app.users (lower(email COLLATE "C"));
-COMMENT ON TABLE app.users IS
-	'local directory of users, kept by dualdb.sync(); who is gone stays as an inactive row without name and address';
-
 CREATE TABLE app.projects
 (
 	id text PRIMARY KEY DEFAULT dualdb.new_id(),

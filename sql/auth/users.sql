@@ -59,3 +59,5 @@ CREATE OR REPLACE TRIGGER rename_user AFTER UPDATE OF id ON auth.users
 GRANT SELECT (id, email, email_norm, display_name, is_active, deleted_at, change_xid)
 	ON auth.users TO dualdb_bridge_owner;
 GRANT SELECT ON auth.deleted_users TO dualdb_bridge_owner;
+-- in one database it looks users up by their address, too
+GRANT EXECUTE ON FUNCTION auth.normalize_email(text) TO dualdb_bridge_owner;

@@ -15,7 +15,10 @@ BEGIN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = 'this database has no bridge to an auth database',
-			HINT = 'Run SELECT dualdb.setup_app() in the app database.';
+			HINT = CASE WHEN EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+					WHERE n.nspname = 'app' AND c.relname = 'users' AND c.relkind = 'v')
+				THEN 'Users and keys are in this database: there is nothing to pull.'
+				ELSE 'Run SELECT dualdb.setup_app() in the app database.' END;
 	END IF;
 	SELECT s.keys, s.revocations, s.users, s.deleted, s.complete
 	INTO keys, revocations, users, deleted, complete

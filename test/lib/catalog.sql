@@ -56,7 +56,7 @@ FROM pg_class c JOIN ours n ON n.oid = c.relnamespace
 WHERE c.relkind = 'v' ORDER BY c.oid::regclass::text COLLATE "C";
 
 \echo == functions and types
-SELECT pg_get_functiondef(p.oid), p.proowner::regrole, pg_temp.acl(p.proacl), obj_description(p.oid, 'pg_proc')
+SELECT pg_get_functiondef(p.oid), p.proowner::regrole, pg_temp.acl(coalesce(p.proacl, acldefault('f', p.proowner))), obj_description(p.oid, 'pg_proc')
 FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT t.oid::regtype, t.typowner::regrole, pg_temp.acl(t.typacl), obj_description(t.oid, 'pg_type')
@@ -74,7 +74,8 @@ FROM pg_extension e ORDER BY e.extname;
 
 \echo == what PUBLIC may still do
 SELECT n.nspname, pg_temp.acl(n.nspacl) FROM pg_namespace n WHERE n.nspname = 'public';
-SELECT l.lanname, pg_temp.acl(l.lanacl) FROM pg_language l ORDER BY l.lanname;
+SELECT l.lanname, pg_temp.acl(coalesce(l.lanacl, acldefault('l', l.lanowner))) FROM pg_language l ORDER BY l.lanname;
 SELECT p.oid::regprocedure, pg_temp.acl(p.proacl) FROM pg_proc p
-WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proacl IS NOT NULL
+WHERE p.pronamespace = 'pg_catalog'::regnamespace
+	AND pg_temp.acl(p.proacl) <> pg_temp.acl(acldefault('f', p.proowner))
 ORDER BY p.oid::regprocedure::text COLLATE "C";
