@@ -171,6 +171,6 @@ refused('aisales_auth', 'auth_login', $_->[0], "the service, $_->[1]")
   foreach [ q{SELECT dualdb.jwt_sign('{"sub": "x"}')}, 'signing' ], [ "SELECT auth.issue_tokens('x')", 'tokens for any session' ],
   [ "SELECT auth.start_session('x', NULL, NULL, '{pwd}')", 'a session for any user' ],
   [ "SELECT auth.add_signing_key('next')", 'a signing key' ], [ "SELECT dualdb.hash_token('refresh', 'x')", 'the keyed hash' ],
-  [ 'SELECT * FROM bridge.user_lookup', 'the bridge view' ];
+  [ 'SELECT * FROM bridge.user_lookup', 'the bridge view' ], [ "SELECT lo_import('/etc/hostname')", 'a file of the server' ];
 
 done_testing();

@@ -12,15 +12,7 @@ use Test::More;
 
 my $node = auth_app_cluster('main');
 
-sub catalog
-{
-	my ($database) = @_;
-	my ($out, $err) = run_command([
-			'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database),
-			'-f', "$FindBin::RealBin/../lib/catalog.sql" ]);
-	is($err, '', "read the catalog of $database");
-	return [ split /\n/, $out ];
-}
+sub catalog { return catalog_of($node, shift); }
 
 # What a dump without -C leaves out.
 sub database_level
@@ -139,6 +131,6 @@ $node->safe_psql('postgres', 'REVOKE dualdb_auth_owner FROM intruder; CREATE ROL
 	GRANT CONNECT ON DATABASE aisales_auth TO owner');
 error_is($node, 'aisales_auth', 'owner', "SELECT $_",
 	qr/^42501: permission denied for function/, "an ordinary role does not call $_")
-  foreach 'dualdb.setup_auth()', 'dualdb.setup_app()', "dualdb.setup_script('auth')", "dualdb.run_setup('auth', '{}')";
+  foreach 'dualdb.setup_auth()', 'dualdb.setup_app()', 'dualdb.setup_single()', "dualdb.setup_script('auth')", "dualdb.run_setup('auth', '{}')";
 
 done_testing();

@@ -7,12 +7,14 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use FindBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
   auth_app_cluster two_clusters new_cluster make_key_file set_up_auth set_up_app
+  set_up_single catalog_of
   psql_error error_is login_tokens register psql_as session_ok
 );
 
@@ -89,6 +91,34 @@ sub set_up_app
 		CREATE ROLE app_user_login LOGIN IN ROLE dualdb_app_user;
 		CREATE ROLE app_reader_login LOGIN IN ROLE dualdb_app_readonly});
 	return;
+}
+
+# One database, and login roles for either side of it.
+sub set_up_single
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', 'CREATE DATABASE aisales');
+	$node->safe_psql('aisales', q{
+		CREATE EXTENSION dualdb;
+		SELECT dualdb.setup_single();
+		CREATE ROLE auth_login LOGIN IN ROLE dualdb_auth_service;
+		CREATE ROLE app_login LOGIN IN ROLE dualdb_app_service;
+		CREATE ROLE app_user_login LOGIN IN ROLE dualdb_app_user;
+		CREATE ROLE app_reader_login LOGIN IN ROLE dualdb_app_readonly});
+	return;
+}
+
+# What setups must agree on, as lines.
+sub catalog_of
+{
+	my ($node, $database) = @_;
+	my ($out, $err) = run_command([
+			'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database),
+			'-f', "$FindBin::RealBin/../lib/catalog.sql" ]);
+
+	is($err, '', "read the catalog of $database");
+	return [ split /\n/, $out ];
 }
 
 # Both databases in one cluster, keys and users synced.
