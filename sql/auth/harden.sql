@@ -15,6 +15,21 @@ BEGIN
 	-- language sql has no anonymous blocks, and pg_dump would forget its REVOKE
 	REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 	GRANT USAGE ON LANGUAGE plpgsql TO dualdb_auth_owner, dualdb_bridge_owner;
+	-- what the app side had in one database, and pg_dump has brought from there
+	FOR v_object IN
+		SELECT format('REVOKE ALL ON %s FROM %s', o.object, x.grantee::regrole)
+		FROM (
+			SELECT 'LANGUAGE plpgsql' AS object, l.lanacl AS acl
+			FROM pg_language l WHERE l.lanname = 'plpgsql'
+			UNION ALL
+			SELECT 'FUNCTION ' || p.oid::regprocedure, p.proacl
+			FROM pg_proc p WHERE p.pronamespace = 'dualdb'::regnamespace
+		) o CROSS JOIN LATERAL aclexplode(o.acl) x
+		WHERE x.grantee::regrole::text ~ '^dualdb_(app_|sync$)'
+			AND dualdb.setup_mode() = 'auth'
+	LOOP
+		EXECUTE v_object;
+	END LOOP;
 
 	-- Writing, waiting, signalling, holding back the feed and bulk reading.  set_config() stays:
 	-- logical replication and connection poolers call it.  lo_import() and

@@ -189,7 +189,7 @@ BEGIN
 		v_replayed := dualdb.setup_replayed(
 			CASE v_schema WHEN 'auth' THEN 'auth' ELSE name END);
 		IF name = 'app' AND dualdb.setup_mode() = 'single' THEN
-			v_replayed := 'single/leave' || v_replayed
+			v_replayed := ARRAY['single/leave'] || v_replayed
 				|| ARRAY['single/fill', 'dualdb_bridge_owner:single/compare'];
 		END IF;
 		RETURN QUERY SELECT s.run_as, s.part

@@ -65,6 +65,9 @@ BEGIN
 	EXECUTE format('REVOKE ALL ON DATABASE %s FROM dualdb_auth_service,
 		dualdb_auth_orm, dualdb_bridge', v_database);
 	EXECUTE format('ALTER ROLE dualdb_bridge IN DATABASE %s RESET ALL', v_database);
+	-- it could write nothing any more
+	PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a
+	WHERE a.datname = current_database() AND a.backend_type = 'dualdb flush worker';
 
 	FOR v_object, v_roles IN
 		SELECT o.object, string_agg(x.grantee::regrole::text, ', ')

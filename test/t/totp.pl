@@ -3,7 +3,6 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Digest::SHA qw(hmac_sha1);
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use DualDB::Test;
@@ -24,23 +23,11 @@ sub service
 sub owner { return $node->safe_psql('aisales_auth', shift); }
 sub status_of { return service("SELECT status FROM auth.$_[0]"); }
 
-# RFC 6238, as an authenticator application does it: the code of now, or of so
-# many steps later
-sub code_of
-{
-	my ($secret, $steps) = @_;
-	my $bits = join '', map { sprintf '%05b', index 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', $_ }
-	  split //, $secret;
-	my $digest = hmac_sha1(pack('Q>', int(time / 30) + ($steps // 0)), pack 'B*', $bits);
-	my $offset = ord(substr $digest, -1) & 15;
-
-	return sprintf '%06d', (unpack('N', substr $digest, $offset, 4) & 0x7fffffff) % 1_000_000;
-}
 # a code that is not one of now's
 sub wrong_code
 {
 	my ($secret) = @_;
-	my %right = map { (code_of($secret, $_) => 1) } -2 .. 2;
+	my %right = map { (totp_code($secret, $_) => 1) } -2 .. 2;
 
 	return (grep { !$right{$_} } '000000' .. '000009')[0];
 }
@@ -89,14 +76,14 @@ isnt($later, $secret, 'another attempt gives another secret');
 
 # confirm_totp
 is(status_of("confirm_totp('$ann', '" . wrong_code($later) . "')"), 'invalid_credentials', 'a wrong code confirms nothing');
-is(status_of("confirm_totp('$ann', '" . code_of($secret) . "')"), 'invalid_credentials', 'nor does one of the secret before');
+is(status_of("confirm_totp('$ann', '" . totp_code($secret) . "')"), 'invalid_credentials', 'nor does one of the secret before');
 $secret = $later;
-is(status_of("confirm_totp('$bob', '" . code_of($secret) . "')"), 'invalid_credentials', 'nor one of somebody else');
+is(status_of("confirm_totp('$bob', '" . totp_code($secret) . "')"), 'invalid_credentials', 'nor one of somebody else');
 is(status_of("confirm_totp('nobody', '000000')"), 'invalid_credentials', 'nor does nobody');
 is(status_of("confirm_totp('$ann', '$_')"), 'invalid_credentials', "nor what is no code: $_") foreach '', '12345', 'abcdef';
-my $used = code_of($secret);
+my $used = totp_code($secret);
 is(status_of("confirm_totp('$ann', '$used')"), 'ok', 'a right one does');
-is(status_of("confirm_totp('$ann', '" . code_of($secret, 1) . "')"), 'invalid_credentials', 'once');
+is(status_of("confirm_totp('$ann', '" . totp_code($secret, 1) . "')"), 'invalid_credentials', 'once');
 is(events($ann, 'authn_factor_added'), '1', 'which is logged');
 is(status_of("enroll_totp('$ann')"), 'not_found', 'who has a factor does not get another');
 
@@ -109,7 +96,7 @@ is(status_of("login('ann+x\@example.com', 'wrong')"), 'invalid_credentials', 'a 
 is(status_of("login('bob\@example.com', '$password')"), 'ok', 'others are not asked');
 my $challenge = challenge('ann+x@example.com');
 is(status_of("login_totp('$challenge', '$used')"), 'invalid_credentials', 'a code that has been used is refused');
-my $next = code_of($secret, 1);
+my $next = totp_code($secret, 1);
 $row = service("SELECT status, user_id, access_token, refresh_token ~ '^ddbr_', challenge
 	FROM auth.login_totp('$challenge', '$next', '192.0.2.1', 'test')");
 my ($outcome, $user, $access, $rest) = split /\|/, $row, 4;
@@ -121,36 +108,36 @@ is(owner("SELECT ip, user_agent FROM auth.sessions WHERE amr = '{pwd,otp}'"), '1
 time_passes();
 is(status_of("login_totp('$challenge', '$next')"), 'invalid_credentials', 'a challenge is used once');
 $challenge = challenge('ann+x@example.com');
-is(status_of("login_totp('$challenge', '" . code_of($secret) . "')"), 'ok', 'a new one is good');
+is(status_of("login_totp('$challenge', '" . totp_code($secret) . "')"), 'ok', 'a new one is good');
 is(status_of("login_totp($_, '000000')"), 'invalid_credentials', "no challenge: $_")
   foreach 'NULL', "''", "'ddbo_x'", "'${challenge}x'";
 my $reset = service("SELECT token FROM auth.request_password_reset('ann+x\@example.com')");
-is(status_of("login_totp('$reset', '" . code_of($secret, 1) . "')"), 'invalid_credentials', 'a reset token is none');
+is(status_of("login_totp('$reset', '" . totp_code($secret, 1) . "')"), 'invalid_credentials', 'a reset token is none');
 
 # two logins under way
 time_passes();
 my ($one, $two) = map { challenge('ann+x@example.com') } 1, 2;
-is(status_of("login_totp('$one', '" . code_of($secret) . "')"), 'ok', 'the first of two challenges');
-is(status_of("login_totp('$two', '" . code_of($secret, 1) . "')"), 'ok', 'does not void the other');
+is(status_of("login_totp('$one', '" . totp_code($secret) . "')"), 'ok', 'the first of two challenges');
+is(status_of("login_totp('$two', '" . totp_code($secret, 1) . "')"), 'ok', 'does not void the other');
 $challenge = challenge('ann+x@example.com');
 owner('UPDATE auth.one_time_tokens SET expires_at = clock_timestamp()');
 time_passes();
-is(status_of("login_totp('$challenge', '" . code_of($secret) . "')"), 'expired', 'a challenge expires');
+is(status_of("login_totp('$challenge', '" . totp_code($secret) . "')"), 'expired', 'a challenge expires');
 $challenge = challenge('ann+x@example.com');
 is(owner("SELECT expires_at - now() BETWEEN interval '4 min' AND interval '5 min' FROM auth.one_time_tokens
 	WHERE purpose = 'mfa' AND used_at IS NULL AND expires_at > now()"), 't', 'after five minutes');
 owner("UPDATE auth.users SET is_active = false WHERE id = '$ann'");
-is(status_of("login_totp('$challenge', '" . code_of($secret) . "')"), 'invalid_credentials', 'not of an inactive user');
+is(status_of("login_totp('$challenge', '" . totp_code($secret) . "')"), 'invalid_credentials', 'not of an inactive user');
 is(status_of("enroll_totp('$ann')"), 'not_found', 'who gets no secret either');
 owner("UPDATE auth.users SET is_active = true WHERE id = '$ann'");
 
 # somebody else's challenge and code
 my (undef, $bobs) = split /\|/, service("SELECT * FROM auth.enroll_totp('$bob')");
-is(status_of("confirm_totp('$bob', '" . code_of($bobs) . "')"), 'ok', 'another user has a factor');
+is(status_of("confirm_totp('$bob', '" . totp_code($bobs) . "')"), 'ok', 'another user has a factor');
 my $bobs_challenge = challenge('bob@example.com');
-is(status_of("login_totp('$bobs_challenge', '" . code_of($secret) . "')"), 'invalid_credentials', 'with other codes');
-is(status_of("login_totp('$challenge', '" . code_of($bobs, 1) . "')"), 'invalid_credentials', 'in both directions');
-is(status_of("login_totp('$bobs_challenge', '" . code_of($bobs, 1) . "')"), 'ok', 'that are good for their challenge');
+is(status_of("login_totp('$bobs_challenge', '" . totp_code($secret) . "')"), 'invalid_credentials', 'with other codes');
+is(status_of("login_totp('$challenge', '" . totp_code($bobs, 1) . "')"), 'invalid_credentials', 'in both directions');
+is(status_of("login_totp('$bobs_challenge', '" . totp_code($bobs, 1) . "')"), 'ok', 'that are good for their challenge');
 
 # recovery codes
 forget_failures();
@@ -180,17 +167,17 @@ my $wrong = wrong_code($secret);
 is(service("BEGIN; SELECT status FROM auth.login_totp('$challenge', '$wrong'); ROLLBACK"),
 	'invalid_credentials', 'a wrong code') foreach 1 .. 2;
 time_passes();
-my $right = code_of($secret);
+my $right = totp_code($secret);
 like(service("SELECT status, retry_after, session_id FROM auth.login_totp('$challenge', '$right')"),
 	qr/^throttled\|1[78]\d\d\|$/, 'after two even a right one must wait');
 is(status_of("login_totp('$challenge', '$more[0]')"), 'throttled', 'and a recovery code, too');
 is(status_of("login_totp('$bobs_challenge', '" . wrong_code($bobs) . "')"), 'invalid_credentials', 'other users do not wait');
 forget_failures();
-is(status_of("login_totp('$challenge', '" . code_of($secret) . "')"), 'ok', 'then it is good');
+is(status_of("login_totp('$challenge', '" . totp_code($secret) . "')"), 'ok', 'then it is good');
 (undef, my $pending) = split /\|/, service("SELECT * FROM auth.enroll_totp('" . register($node, 'cy@example.com') . "')");
 my $cy = owner("SELECT id FROM auth.users WHERE email = 'cy\@example.com'");
 status_of("confirm_totp('$cy', '" . wrong_code($pending) . "')") foreach 1 .. 6;
-is(status_of("confirm_totp('$cy', '" . code_of($pending) . "')"), 'throttled', 'confirming is throttled, too');
+is(status_of("confirm_totp('$cy', '" . totp_code($pending) . "')"), 'throttled', 'confirming is throttled, too');
 failures_lock(10);
 
 # a reset of the password
@@ -198,9 +185,9 @@ $challenge = challenge('ann+x@example.com');
 $reset = service("SELECT token FROM auth.request_password_reset('ann+x\@example.com')");
 is(status_of("reset_password('$reset', '$password')"), 'ok', 'a new password');
 time_passes();
-is(status_of("login_totp('$challenge', '" . code_of($secret) . "')"), 'invalid_credentials', 'voids challenges of the old one');
+is(status_of("login_totp('$challenge', '" . totp_code($secret) . "')"), 'invalid_credentials', 'voids challenges of the old one');
 $challenge = challenge('ann+x@example.com');
-is(status_of("login_totp('$challenge', '" . code_of($secret) . "')"), 'ok', 'the factor stays');
+is(status_of("login_totp('$challenge', '" . totp_code($secret) . "')"), 'ok', 'the factor stays');
 
 # disable_totp
 $challenge = challenge('ann+x@example.com');
@@ -208,7 +195,7 @@ is(status_of("disable_totp('$ann')"), 'ok', 'the factor is turned off');
 is(status_of("disable_totp('$_')"), 'not_found', 'once') foreach $ann, 'nobody';
 is(events($ann, 'authn_factor_removed'), '1', 'which is logged');
 is(owner("SELECT count(*) FROM auth.recovery_codes WHERE user_id = '$ann'"), '0', 'with its recovery codes');
-is(status_of("login_totp('$challenge', '" . code_of($secret, 1) . "')"), 'invalid_credentials', 'a challenge of before is void');
+is(status_of("login_totp('$challenge', '" . totp_code($secret, 1) . "')"), 'invalid_credentials', 'a challenge of before is void');
 is(status_of("login('ann+x\@example.com', '$password')"), 'ok', 'and a password is enough');
 is(status_of("enroll_totp('$ann')"), 'ok', 'a new factor can be made');
 

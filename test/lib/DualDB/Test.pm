@@ -6,6 +6,7 @@ package DualDB::Test;
 use strict;
 use warnings FATAL => 'all';
 
+use Digest::SHA qw(hmac_sha1);
 use Exporter 'import';
 use FindBin;
 use PostgreSQL::Test::Cluster;
@@ -15,7 +16,7 @@ use Test::More;
 our @EXPORT = qw(
   auth_app_cluster two_clusters new_cluster make_key_file set_up_auth set_up_app
   set_up_single catalog_of
-  psql_error error_is login_tokens register psql_as session_ok
+  psql_error error_is login_tokens register psql_as session_ok totp_code
 );
 
 # A password that every policy accepts.
@@ -228,6 +229,19 @@ sub login_tokens
 
 	die "login of $email: $status" unless $status eq 'ok';
 	return @tokens;
+}
+
+# RFC 6238, as an authenticator application does it: the code of now, or of so
+# many steps later
+sub totp_code
+{
+	my ($secret, $steps) = @_;
+	my $bits = join '', map { sprintf '%05b', index 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', $_ }
+	  split //, $secret;
+	my $digest = hmac_sha1(pack('Q>', int(time / 30) + ($steps // 0)), pack 'B*', $bits);
+	my $offset = ord(substr $digest, -1) & 15;
+
+	return sprintf '%06d', (unpack('N', substr $digest, $offset, 4) & 0x7fffffff) % 1_000_000;
 }
 
 1;
