@@ -109,11 +109,15 @@ AS $$
 			'dualdb_bridge_owner:bridge/views',
 			'auth/harden']
 		WHEN 'app' THEN ARRAY[
+			'single/leave',
 			'app/privileges',
-			'dualdb_app_owner:app/directory',
-			'dualdb_app_owner:app/policies',
 			'bridge/schema',
 			'bridge/server',
+			'dualdb_bridge_owner:single/compare',
+			'single/take',
+			'dualdb_app_owner:app/directory',
+			'single/fill',
+			'dualdb_app_owner:app/policies',
 			'dualdb_bridge_owner:bridge/sync_state',
 			'dualdb_bridge_owner:bridge/sync_users',
 			'dualdb_bridge_owner:bridge/sync',
@@ -129,7 +133,7 @@ AS $$
 	END
 $$;
 COMMENT ON FUNCTION dualdb.setup_replayed(text) IS
-	'the parts of every run, in order, each after the role that it is run as if that is not the superuser: of schema auth, of schema app, and of schema app in one database with auth';
+	'the parts of every run, in order, each after the role that it is run as if that is not the superuser: of schema auth, of schema app with the move there from one database, and of schema app in one database';
 REVOKE ALL ON FUNCTION dualdb.setup_replayed(text) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.setup_schema_steps(
@@ -188,9 +192,14 @@ BEGIN
 	FOREACH v_schema IN ARRAY dualdb.setup_schemas(name) LOOP
 		v_replayed := dualdb.setup_replayed(
 			CASE v_schema WHEN 'auth' THEN 'auth' ELSE name END);
-		IF name = 'app' AND dualdb.setup_mode() = 'single' THEN
-			v_replayed := ARRAY['single/leave'] || v_replayed
-				|| ARRAY['single/fill', 'dualdb_bridge_owner:single/compare'];
+		-- The move leaves the policies as they are: whoever reads a table together
+		-- with the directory would otherwise be in a deadlock with it.
+		IF name = 'app' THEN
+			v_replayed := ARRAY(
+				SELECT p.part FROM unnest(v_replayed) WITH ORDINALITY p(part, n)
+				WHERE p.part !~ CASE WHEN dualdb.setup_mode() = 'single'
+					THEN 'app/policies' ELSE 'single/' END
+				ORDER BY p.n);
 		END IF;
 		RETURN QUERY SELECT s.run_as, s.part
 		FROM dualdb.setup_schema_steps(v_schema, v_replayed) s;

@@ -1,46 +1,22 @@
--- From one database to two: what setup_single() has made at the app side goes, and
--- what setup_auth() has taken from everybody comes back.
+-- From one database to two: the auth side ends here, and what it has taken from
+-- everybody comes back.
 --
 -- Schema auth stays with all of its rows, and nobody can use it any more: a login
 -- here would be one that the auth database does not know.
 
 -- whoever is writing finishes first
 LOCK TABLE auth.users, auth.deleted_users IN SHARE MODE;
-CREATE TEMPORARY TABLE pg_temp.moved_users ON COMMIT DROP AS
-	SELECT u.id, u.email, u.display_name, u.is_active FROM app.users u;
--- what others than dualdb's roles may read of the directory
-CREATE TEMPORARY TABLE pg_temp.moved_grants ON COMMIT DROP AS
-	SELECT format('GRANT SELECT%s ON app.users TO %s', g.columns,
-		CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END) AS statement
-	FROM (
-		SELECT '' AS columns, c.relacl AS acl FROM pg_class c
-		WHERE c.oid = 'app.users'::regclass
-		UNION ALL
-		SELECT format(' (%I)', a.attname), a.attacl FROM pg_attribute a
-		WHERE a.attrelid = 'app.users'::regclass
-	) g CROSS JOIN LATERAL aclexplode(g.acl) x
-	WHERE x.privilege_type = 'SELECT' AND x.grantee::regrole::text !~ '^dualdb_';
 
 DO $$
 DECLARE
 	v_view regclass;
-	v_detail text;
 BEGIN
-	DROP FUNCTION IF EXISTS app.lookup_users(text[]), app.lookup_user_by_email(text);
-	DROP VIEW app.users;
 	FOR v_view IN
 		SELECT c.oid FROM pg_class c
 		WHERE c.relnamespace = 'bridge'::regnamespace AND c.relkind = 'v'
 	LOOP
 		EXECUTE format('DROP VIEW %s', v_view);
 	END LOOP;
-EXCEPTION WHEN dependent_objects_still_exist THEN
-	GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
-	RAISE EXCEPTION USING
-		ERRCODE = 'dependent_objects_still_exist',
-		MESSAGE = 'view app.users cannot become a table because other objects depend on what goes',
-		DETAIL = v_detail,
-		HINT = 'Drop these objects, run the setup again, and make them again.';
 END
 $$;
 

@@ -41,13 +41,31 @@ sub start_session
 	return \%s;
 }
 
-sub ask
+sub send_sql
 {
 	my ($s, $sql) = @_;
 	$s->{out} = '';
 	$s->{in} .= "$sql;\n\\echo end of answer\n";
+	IPC::Run::pump_nb($s->{run}) while length $s->{in};
+	return;
+}
+
+sub answer
+{
+	my ($s) = @_;
 	IPC::Run::pump($s->{run}) until $s->{out} =~ s/end of answer\n//;
 	return $s->{out} =~ s/\n$//r;
+}
+sub ask { send_sql(@_); return answer($_[0]); }
+
+# So many wait for the directory.
+sub waiting_is
+{
+	my ($n) = @_;
+	$one->poll_query_until('aisales', "SELECT count(*) = $n FROM pg_stat_activity
+		WHERE datname = 'aisales' AND wait_event_type = 'Lock' AND wait_event = 'relation'")
+	  or die "$n do not wait";
+	return;
 }
 
 # Users of all kinds, with all that they can have.
@@ -195,17 +213,9 @@ $one->safe_psql('aisales_auth', 'CREATE EXTENSION dualdb; SELECT dualdb.setup_au
 my $fresh_auth = catalog_of($one, 'aisales_auth');
 error_is($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()',
 	qr/^55000: the auth database does not have all that this database has$/, 'an auth database without the users');
-$one->safe_psql('postgres', 'DROP DATABASE aisales_auth; CREATE ROLE reporter');
-app('CREATE VIEW public.names AS SELECT display_name FROM app.users; GRANT SELECT (id, is_active) ON app.users TO reporter');
-error_is($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()',
-	qr/^2BP01: view app.users cannot become a table because other objects depend on what goes$/, 'a view of somebody on the directory');
-like((psql_as($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()'))[2],
-	qr/DETAIL:  view public.names depends on view app.users/, 'which is named');
-is(app('SELECT count(*) FROM public.names'), '7', 'and still there');
-app('DROP VIEW public.names; REVOKE SELECT (id, is_active) ON app.users FROM reporter');
+$one->safe_psql('postgres', 'DROP DATABASE aisales_auth');
 is_deeply(catalog_of($one, 'aisales'), $single, 'refusals have changed nothing');
 phase_ok('after refusals');
-app('GRANT SELECT (id, is_active) ON app.users TO reporter');
 
 # phase 0 to 1
 my $before = start_session('aisales', 'auth_login');
@@ -226,13 +236,30 @@ is($one->safe_psql('aisales_auth', 'SELECT dualdb.setup_auth()'), 'schema auth i
 is(rows_of($one, 'aisales_auth', 'auth') . $one->safe_psql('aisales_auth', 'SELECT * FROM dualdb.trusted_keys ORDER BY 1; SELECT * FROM dualdb.revocations ORDER BY 1, 2'),
 	$auth_rows, 'every row is there');
 is_deeply(catalog_of($one, 'aisales_auth'), $fresh_auth, 'and the catalog is that of a fresh auth database');
-is(app('SELECT dualdb.setup_app()'), 'schema app is at version 1; functions, views and privileges are in place; '
+# what depends on the view is not lost
+app('CREATE VIEW public.names AS SELECT display_name FROM app.users; CREATE ROLE reporter; GRANT SELECT (id, is_active) ON app.users TO reporter');
+error_is($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()',
+	qr/^2BP01: view app.users cannot become a table because other objects depend on it/, 'a view of somebody on the directory');
+like((psql_as($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()'))[2],
+	qr/DETAIL:  view public.names depends on view app.users/, 'which is named');
+is(app('SELECT count(*) FROM public.names'), '7', 'and still there');
+app('DROP VIEW public.names');
+# whoever reads the directory meanwhile waits, and has their rows afterwards
+my ($reader, $mover) = map { start_session('aisales', $_) } 'app_login', $superuser;
+is(ask($reader, 'BEGIN; SELECT count(*) FROM app.users'), '7', 'a transaction that reads the directory');
+send_sql($mover, 'SELECT dualdb.setup_app()');
+waiting_is(1);
+send_sql($session, $mine);
+waiting_is(2);
+is(ask($reader, 'SELECT count(*) FROM app.orders; COMMIT'), '140', 'reads on');
+is(answer($mover), 'schema app is at version 1; functions, views and privileges are in place; '
 	  . 'schema auth is not used here any more: when users log in at the auth database, run DROP SCHEMA auth CASCADE', 'setup_app() in the old one');
+is(answer($session), 'Project of ann|Ann', 'and who has waited has an answer');
 is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0', 'the sync finds nothing to do');
 is(app("SELECT string_agg(DISTINCT origin, ' ') FROM dualdb.trusted_keys"), 'bridge', 'the keys are those of the auth database now');
 is(app("SELECT has_column_privilege('reporter', 'app.users', 'id', 'SELECT'), has_column_privilege('reporter', 'app.users', 'email', 'SELECT')"), 't|f',
 	'what others might read of the directory they still may');
-error_is($one, 'aisales', 'auth_login', 'SELECT 1', qr/permission denied for database|^$/, 'the auth service has no business here any more');
+error_is($one, 'aisales', 'auth_login', 'SELECT 1', qr/permission denied for database "aisales"/, 'the auth service has no business here any more');
 $one->safe_psql('postgres', 'CREATE ROLE both_login LOGIN IN ROLE dualdb_auth_service, dualdb_app_service');
 error_is($one, 'aisales', 'both_login', "SELECT auth.login('ann\@example.com', 'x')", qr/^42501: permission denied for schema auth$/, 'nor who has other business here');
 error_is($one, 'aisales', $superuser, "SELECT auth.login('ann\@example.com', 'x')", qr/^42501: permission denied for function/, 'and nobody logs in at two places');
@@ -283,5 +310,5 @@ is((psql_as($one, 'aisales', 'app_user_login', "SELECT dualdb.authenticate('$tok
 app("ALTER SERVER dualdb_auth OPTIONS (SET host '" . $two->host . "')");
 is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0', 'and one that does');
 
-$_->{run}->kill_kill foreach $session, $before, $open;
+$_->{run}->kill_kill foreach $session, $before, $open, $reader, $mover;
 done_testing();
