@@ -184,7 +184,7 @@ sub keep_logins_out
 	owner('REVOKE USAGE ON SCHEMA auth FROM dualdb_auth_service, dualdb_auth_orm');
 	owner(q{SELECT pg_terminate_backend(a.pid, 10000) FROM pg_stat_activity a
 		WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start < now()
-			AND (pg_has_role(a.usesysid, 'dualdb_auth_service', 'USAGE') OR pg_has_role(a.usesysid, 'dualdb_auth_orm', 'USAGE'))});
+			AND (pg_has_role(a.usesysid, 'dualdb_auth_service', 'MEMBER') OR pg_has_role(a.usesysid, 'dualdb_auth_orm', 'MEMBER'))});
 	$node->poll_query_until($database, 'SELECT auth.flush() = 0 AND NOT EXISTS (SELECT FROM auth.refresh_tokens WHERE successor IS NOT NULL)')
 	  or die 'what is pending is not written';
 	return;
@@ -192,11 +192,11 @@ sub keep_logins_out
 
 sub copy_into
 {
-	my ($target, @options) = @_;
-	my $dump = $one->basedir . '/auth.sql';
-	$target->safe_psql('postgres', 'CREATE DATABASE aisales_auth');
+	my ($target, $restore, @options) = @_;
+	my $dump = $one->basedir . '/auth.dump';
+	$target->command_ok([ 'createdb', '-T', 'template0', '-E', 'UTF8', '-p', $target->port, 'aisales_auth' ], 'createdb');
 	$node->command_ok([ 'pg_dump', @options, '-d', $node->connstr($database), '-f', $dump ], 'pg_dump');
-	$target->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $target->connstr('aisales_auth'), '-f', $dump ], 'restore');
+	$target->command_ok([ @$restore, '-d', $target->connstr('aisales_auth'), $restore->[0] eq 'psql' ? '-f' : (), $dump ], $restore->[0]);
 	return;
 }
 
@@ -230,7 +230,7 @@ isnt($@, '', 'and who was at it is disconnected');
 is(owner("SELECT count(*) FROM auth.users WHERE email = 'late\@example.com'"), '0', 'without a trace');
 is_deeply(answers(), $answers, 'the application goes on meanwhile');
 my $auth_rows = rows_of($node, $database, 'auth') . $node->safe_psql($database, 'SELECT * FROM dualdb.trusted_keys ORDER BY 1; SELECT * FROM dualdb.revocations ORDER BY 1, 2');
-copy_into($one, '--schema=auth', '--schema=bridge', '--extension=dualdb');
+copy_into($one, [ 'psql', '-X1', '-v', 'ON_ERROR_STOP=1' ], '--schema=auth', '--schema=bridge', '--extension=dualdb');
 is($one->safe_psql('aisales_auth', 'SELECT dualdb.setup_auth()'), 'schema auth is at version 1; functions, views and privileges are in place',
 	'setup_auth() in the copy');
 is(rows_of($one, 'aisales_auth', 'auth') . $one->safe_psql('aisales_auth', 'SELECT * FROM dualdb.trusted_keys ORDER BY 1; SELECT * FROM dualdb.revocations ORDER BY 1, 2'),
@@ -256,6 +256,7 @@ is(answer($mover), 'schema app is at version 1; functions, views and privileges 
 	  . 'schema auth is not used here any more: when users log in at the auth database, run DROP SCHEMA auth CASCADE', 'setup_app() in the old one');
 is(answer($session), 'Project of ann|Ann', 'and who has waited has an answer');
 is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0', 'the sync finds nothing to do');
+is(app("SELECT status, item FROM dualdb.verify_setup() WHERE status <> 'ok'"), '', 'and verify_setup() nothing to say');
 is(app("SELECT string_agg(DISTINCT origin, ' ') FROM dualdb.trusted_keys"), 'bridge', 'the keys are those of the auth database now');
 is(app("SELECT has_column_privilege('reporter', 'app.users', 'id', 'SELECT'), has_column_privilege('reporter', 'app.users', 'email', 'SELECT')"), 't|f',
 	'what others might read of the directory they still may');
@@ -289,7 +290,7 @@ $one->command_ok([ 'pg_dumpall', '--roles-only', '-d', $one->connstr('postgres')
 run_command([ 'psql', '-Xq', '-d', $two->connstr('postgres'), '-f', $roles ]);
 keep_logins_out();
 $auth_rows = rows_of($node, $database, 'auth');
-copy_into($two);
+copy_into($two, [ 'pg_restore', '-1' ], '-Fc');
 is(rows_of($two, 'aisales_auth', 'auth'), $auth_rows, 'every row is on the second server');
 owner(q{UPDATE auth.users SET display_name = 'Never' WHERE email = 'ann@example.com'});
 $two->safe_psql('aisales_auth', 'SELECT dualdb.setup_auth()');
