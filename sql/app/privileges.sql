@@ -13,5 +13,3 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.jwt_verify(text, text), dualdb.jwks()
 	TO dualdb_app_service, dualdb_app_user, dualdb_app_readonly;
 GRANT EXECUTE ON FUNCTION dualdb.sync(integer) TO dualdb_sync;
-GRANT EXECUTE ON FUNCTION dualdb.bridge_lookup(text, text[]), dualdb.bridge_fetch(text, text[])
-	TO dualdb_bridge_owner;

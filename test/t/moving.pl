@@ -255,7 +255,7 @@ is(ask($reader, 'SELECT count(*) FROM app.orders; COMMIT'), '140', 'reads on');
 is(answer($mover), 'schema app is at version 1; functions, views and privileges are in place; '
 	  . 'schema auth is not used here any more: when users log in at the auth database, run DROP SCHEMA auth CASCADE', 'setup_app() in the old one');
 is(answer($session), 'Project of ann|Ann', 'and who has waited has an answer');
-is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0', 'the sync finds nothing to do');
+is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0|t', 'the sync finds nothing to do');
 is(app("SELECT status, item FROM dualdb.verify_setup() WHERE status <> 'ok'"), '', 'and verify_setup() nothing to say');
 is(app("SELECT string_agg(DISTINCT origin, ' ') FROM dualdb.trusted_keys"), 'bridge', 'the keys are those of the auth database now');
 is(app("SELECT has_column_privilege('reporter', 'app.users', 'id', 'SELECT'), has_column_privilege('reporter', 'app.users', 'email', 'SELECT')"), 't|f',
@@ -295,7 +295,7 @@ is(rows_of($two, 'aisales_auth', 'auth'), $auth_rows, 'every row is on the secon
 owner(q{UPDATE auth.users SET display_name = 'Never' WHERE email = 'ann@example.com'});
 $two->safe_psql('aisales_auth', 'SELECT dualdb.setup_auth()');
 app("SELECT dualdb.setup_app(auth_host => '" . $two->host . "', auth_port => " . $two->port . ')');
-is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0', 'the sync starts over and finds nothing to do');
+is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0|t', 'the sync starts over and finds nothing to do');
 $one->safe_psql('postgres', 'DROP DATABASE aisales_auth WITH (FORCE)');
 ($node, $database) = ($two, 'aisales_auth');
 is_deeply(catalog_of($two, 'aisales_auth'), $fresh_auth, 'the catalog is that of a fresh auth database');
@@ -309,7 +309,7 @@ app(q{ALTER SERVER dualdb_auth OPTIONS (SET host '/nonexistent')});
 error_is($one, 'aisales', $superuser, 'SELECT dualdb.sync()', qr/^08001: /, 'a server that does not answer');
 is((psql_as($one, 'aisales', 'app_user_login', "SELECT dualdb.authenticate('$token')"))[1], $user{ann}, 'tokens are verified all the same');
 app("ALTER SERVER dualdb_auth OPTIONS (SET host '" . $two->host . "')");
-is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0', 'and one that does');
+is(app('SELECT * FROM dualdb.sync()'), '0|0|0|0|t', 'and one that does');
 
 $_->{run}->kill_kill foreach $session, $before, $open, $reader, $mover;
 done_testing();
