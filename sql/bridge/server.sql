@@ -2,7 +2,11 @@
 --
 -- Nobody has USAGE on the server, so nobody can make foreign tables of their own
 -- on it.  No password is stored: the socket's peer authentication maps this
--- server's operating system user to dualdb_bridge.
+-- server's operating system user to dualdb_bridge; on another server it is a
+-- client certificate or a password file that an administrator adds as options.
+-- Whoever answers there could hand out keys that tokens are trusted by, so
+-- without TLS and a proof of the name there is no connection; a socket has
+-- neither, and libpq ignores sslmode there.
 
 CREATE EXTENSION IF NOT EXISTS postgres_fdw WITH SCHEMA public;
 
@@ -39,7 +43,7 @@ $$;
 
 CREATE SERVER IF NOT EXISTS dualdb_auth FOREIGN DATA WRAPPER postgres_fdw OPTIONS (
 	host '', port '', dbname '',
-	application_name 'dualdb_bridge',
+	application_name 'dualdb_bridge', sslmode 'verify-full',
 	connect_timeout '3', tcp_user_timeout '4000',
 	keepalives_idle '10', keepalives_interval '3', keepalives_count '3',
 	fetch_size '1000', updatable 'false', truncatable 'false');

@@ -8,13 +8,15 @@ use warnings FATAL => 'all';
 
 use IPC::Run;
 
+# The superuser's, without a role.
 sub new
 {
 	my ($class, $node, $database, $role) = @_;
 	my $self = bless { in => '', out => '', sent => 0 }, $class;
 
 	$self->{run} = IPC::Run::start(
-		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database), '-U', $role ],
+		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database),
+		  defined $role ? ('-U', $role) : () ],
 		'<', \$self->{in}, '>', \$self->{out}, '2>&1', IPC::Run::timeout(180));
 	return $self;
 }
@@ -47,6 +49,15 @@ sub query
 
 	$self->start($sql);
 	return $self->result;
+}
+
+# The rows, or SQLSTATE and message of the first error.
+sub ask
+{
+	my ($self, $sql) = @_;
+	my $out = $self->query($sql);
+
+	return $out =~ /(?:ERROR|FATAL):\s+(\w{5}: [^\n]*)/ ? $1 : $out;
 }
 
 # End the session, if it has not ended yet.

@@ -37,7 +37,7 @@ sub make_key_file
 }
 
 # A running cluster with the library preloaded, a key file and the bridge's
-# authentication rules.
+# authentication rules; bridge_hba is the one by which it comes in.
 sub new_cluster
 {
 	my ($name, %options) = @_;
@@ -52,13 +52,14 @@ sub new_cluster
 	  unless $options{no_preload};
 	$node->append_conf('postgresql.conf', $options{conf}) if $options{conf};
 
+	my $bridge_hba = $options{bridge_hba} // 'local aisales_auth dualdb_bridge peer map=dualdb';
 	my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
 	unlink $node->data_dir . '/pg_hba.conf';
 	$node->append_conf(
 		'pg_hba.conf', qq{
-local aisales_auth dualdb_bridge peer map=dualdb
-local all dualdb_bridge reject
-host all dualdb_bridge all reject
+$bridge_hba
+local all,replication dualdb_bridge reject
+host all,replication dualdb_bridge all reject
 $hba});
 	my $os_user = getpwuid($<);
 	$node->append_conf('pg_ident.conf', "dualdb $os_user dualdb_bridge");
@@ -78,16 +79,14 @@ sub set_up_auth
 	return;
 }
 
-# With the auth database in another cluster, if one is given.
+# The arguments are those of setup_app(), as text.
 sub set_up_app
 {
-	my ($node, $auth) = @_;
-	my $where = $auth ? sprintf("auth_host => '%s', auth_port => %d", $auth->host, $auth->port) : '';
+	my ($node, $arguments) = @_;
 
 	$node->safe_psql('postgres', 'CREATE DATABASE aisales_app');
-	$node->safe_psql('aisales_app', qq{
-		CREATE EXTENSION dualdb;
-		SELECT dualdb.setup_app($where);
+	$node->safe_psql('aisales_app', 'CREATE EXTENSION dualdb; SELECT dualdb.setup_app(' . ($arguments // '') . ')');
+	$node->safe_psql('aisales_app', q{
 		CREATE ROLE app_login LOGIN IN ROLE dualdb_app_service;
 		CREATE ROLE app_user_login LOGIN IN ROLE dualdb_app_user;
 		CREATE ROLE app_reader_login LOGIN IN ROLE dualdb_app_readonly});
@@ -142,7 +141,7 @@ sub two_clusters
 	my $app = new_cluster('app', %{ $options{app} // {} });
 
 	set_up_auth($auth);
-	set_up_app($app, $auth);
+	set_up_app($app, sprintf("auth_host => '%s', auth_port => %d", $auth->host, $auth->port));
 	$app->safe_psql('aisales_app', 'SELECT dualdb.sync()');
 	return ($auth, $app);
 }
