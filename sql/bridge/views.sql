@@ -43,16 +43,19 @@ GRANT SELECT ON bridge.revocations TO dualdb_bridge;
 
 -- A transaction that is still open now may yet commit with any mark from
 -- pg_snapshot_xmin() on; whoever has seen this feed asks from there again.
+-- A promoted server writes in its new timeline at once, but its control file names
+-- it only after a checkpoint, which can take minutes.
 CREATE OR REPLACE VIEW bridge.feed AS
 	SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon,
 		format('%s/%s/%s/%s', s.system_identifier, d.oid,
-			-- the control file hears of a promotion at the next checkpoint only
-			CASE WHEN r.is_standby THEN to_hex(c.timeline_id)
-				ELSE ltrim(left(pg_walfile_name(pg_current_wal_lsn()), 8), '0') END,
+			CASE WHEN pg_is_in_recovery()
+				THEN greatest(c.timeline_id, r.min_recovery_end_timeline)
+				ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+			END,
 			pg_relation_filenode('auth.users')) AS feed_id,
-		r.is_standby
-	FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d,
-		pg_is_in_recovery() r(is_standby)
+		pg_is_in_recovery() AS is_standby
+	FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r,
+		pg_database d
 	WHERE d.datname = current_database();
 COMMENT ON VIEW bridge.feed IS
 	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover, TRUNCATE); is_standby: the horizon may be behind';
