@@ -50,8 +50,11 @@ BEGIN
 	EXECUTE format('ALTER DATABASE %s SET log_parameter_max_length = 0', v_database);
 	EXECUTE format('ALTER DATABASE %s SET log_parameter_max_length_on_error = 0', v_database);
 
-	-- the settings are defaults that the role can change, but for
-	-- temp_file_limit; what cannot be talked away is what it was never granted
+	-- the settings are defaults that the role can change, even for its next
+	-- sessions, but for temp_file_limit; what cannot be talked away is what it was
+	-- never granted
+	ALTER ROLE dualdb_bridge RESET ALL;
+	EXECUTE format('ALTER ROLE dualdb_bridge IN DATABASE %s RESET ALL', v_database);
 	FOREACH v_object IN ARRAY ARRAY[
 		'default_transaction_read_only = on', 'statement_timeout = ''5s''',
 		'lock_timeout = ''1s''', 'idle_in_transaction_session_timeout = ''30s''',

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use DualDB::Attack;
 use DualDB::Test;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -18,23 +19,9 @@ my ($token, $refresh_token) = login_tokens($node, 'ann@example.com');
 my $hash = $node->safe_psql('aisales_auth', "SELECT password_hash FROM auth.users WHERE id = '$user'");
 $node->safe_psql('aisales_app', 'SELECT dualdb.sync()');
 
-sub allowed
-{
-	my ($database, $role, $sql, $name) = @_;
-	my ($status, $out, $err) = psql_as($node, $database, $role, $sql);
-	ok($status == 0 && $out ne '', "control: $name") or diag $err;
-	return $out;
-}
-
-sub refused
-{
-	my ($database, $role, $sql, $name) = @_;
-	my ($status, $out, $err) = psql_as($node, $database, $role, "\\set VERBOSITY verbose\n$sql");
-	isnt($status, 0, "refused: $name") or diag $out;
-	unlike($out . $err, qr/\Q$hash\E|\Q$refresh_token\E/, "$name: nothing leaks");
-	like($err, qr/42501|permission denied|must be (?:owner|superuser)|28000|25006/, "$name: for want of privileges");
-	return;
-}
+my $attack = DualDB::Attack->new($node, $hash, $refresh_token);
+sub allowed { return $attack->allowed(@_); }
+sub refused { return $attack->refused(@_); }
 
 # as the bridge role, in the auth database
 sub bridge_refused { return refused('aisales_auth', 'dualdb_bridge', @_); }
@@ -56,24 +43,9 @@ foreach my $table (@tables)
 	bridge_refused("SELECT * FROM $table", "reading $table");
 	bridge_refused("SET default_transaction_read_only = off; DELETE FROM $table", "emptying $table");
 }
-# a call of every function of a schema, none of its arguments NULL: a strict
-# function is not called with NULL, and so not refused
-sub calls
-{
-	my ($schema) = @_;
-	return split /\n/, $node->safe_psql('aisales_auth', qq{
-		SELECT format('%s(%s)', p.oid::regproc, (SELECT string_agg(CASE t::regtype::text
-				WHEN 'text' THEN '''x''' WHEN 'inet' THEN 'inet ''127.0.0.1''' WHEN 'jsonb' THEN 'jsonb ''{}'''
-				WHEN 'bytea' THEN 'bytea ''x''' WHEN 'integer' THEN '1' WHEN 'bigint' THEN '1::bigint'
-				WHEN 'timestamp with time zone' THEN 'now()' WHEN 'text[]' THEN '''{x}''::text[]'
-				WHEN 'cidr[]' THEN '''{}''::cidr[]' WHEN 'interval' THEN 'interval ''1 day''' WHEN 'boolean' THEN 'true' END, ', ')
-			FROM unnest(p.proargtypes) t))
-		FROM pg_proc p WHERE p.pronamespace = '$schema'::regnamespace AND p.prorettype <> 'trigger'::regtype
-			AND p.proname NOT IN ('new_id', 'user_id', 'session_id', 'claims', 'has_role', 'has_permission')});
-}
 foreach my $schema ('auth', 'dualdb')
 {
-	my @calls = calls($schema);
+	my @calls = $attack->calls('aisales_auth', $schema);
 	cmp_ok(scalar(@calls), '>=', 10, "schema $schema has functions to try");
 	bridge_refused("SELECT $_", "calling $_") foreach @calls;
 	my ($control) = grep { /normalize_email|password_needs/ } @calls;

@@ -67,7 +67,7 @@ sub is_interruptible
 	ok($app->poll_query_until('aisales_app', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), "$case: can be terminated");
 	cmp_ok(time - $began, '<', 20, "$case: at once");
 	app('ALTER ROLE app_login RESET dualdb.bridge_timeout');
-	$_->finish foreach $slow, $victim;
+	$_->end foreach $slow, $victim;
 	return;
 }
 
@@ -151,13 +151,13 @@ is($session->query($lookup), 'a', 'and back');
 
 # too many connections
 auth('ALTER ROLE dualdb_bridge CONNECTION LIMIT 1');
-$_->finish foreach $session, $fresh, $fdw;
+$_->end foreach $session, $fresh, $fdw;
 ok($auth->poll_query_until('aisales_auth', "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'dualdb_bridge'"), 'nobody is connected');
 $session = service();
 is($session->query($lookup), 'a', 'the only connection');
 $fresh = service();
 fails_but_writes($fresh, '08001', 'connection limit reached');
-$session->finish;
+$session->end;
 ok($auth->poll_query_until('aisales_auth', "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'dualdb_bridge'"), 'it is given back');
 is($fresh->query($lookup), 'a', 'and the next one gets it');
 auth('ALTER ROLE dualdb_bridge CONNECTION LIMIT 30');

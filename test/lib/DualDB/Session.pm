@@ -1,46 +1,55 @@
-# A psql session that stays: statements are sent one after the other, and each
-# one's output is waited for.
+# A psql session that stays open while the test does something else.
 
 package DualDB::Session;
 
 use strict;
 use warnings FATAL => 'all';
 
-use IPC::Run;
+use IPC::Run ();
 
-# The superuser's, without a role.
+# DualDB::Session->new(node, database, role); without a role the superuser's.
 sub new
 {
 	my ($class, $node, $database, $role) = @_;
-	my $self = bless { in => '', out => '', sent => 0 }, $class;
 
-	$self->{run} = IPC::Run::start(
-		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database),
-		  defined $role ? ('-U', $role) : () ],
+	return $class->to($node->connstr($database) . (defined $role ? " user=$role" : ''));
+}
+
+# by a connection string
+sub to
+{
+	my ($class, $connstr) = @_;
+	my $self = bless { in => '', out => '', asked => 0 }, $class;
+
+	$self->{psql} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $connstr ],
 		'<', \$self->{in}, '>', \$self->{out}, '2>&1', IPC::Run::timeout(180));
 	return $self;
 }
 
-# Send SQL and do not wait.
+# Send statements and do not wait.
 sub start
 {
 	my ($self, $sql) = @_;
 
-	$self->{sent}++;
+	$self->{asked}++;
 	$self->{out} = '';
-	$self->{in} .= "$sql;\n\\echo done $self->{sent}\n";
-	IPC::Run::pump_nb($self->{run});
+	$self->{in} .= "$sql;\n\\echo end of answer $self->{asked}\n";
+	IPC::Run::pump_nb($self->{psql});
 	return;
 }
 
-# What it has put out, errors among it.
+# All that they print, errors among it.
 sub result
 {
 	my ($self) = @_;
-	my $mark = "done $self->{sent}\n";
+	my $end = "end of answer $self->{asked}\n";
 
-	IPC::Run::pump($self->{run}) until $self->{out} =~ /^\Q$mark\E/m;
-	return $self->{out} =~ s/\Q$mark\E.*//sr =~ s/\n\z//r;
+	while ($self->{out} !~ /^\Q$end\E/m)
+	{
+		last if !IPC::Run::pump($self->{psql});
+	}
+	return $self->{out} =~ s/\Q$end\E.*//sr =~ s/\n\z//r;
 }
 
 sub query
@@ -51,26 +60,29 @@ sub query
 	return $self->result;
 }
 
-# The rows, or SQLSTATE and message of the first error.
+# What they print: rows, or SQLSTATE and message of the first error; the error of a
+# connection that ends, too.
 sub ask
 {
 	my ($self, $sql) = @_;
 	my $out = $self->query($sql);
 
-	return $out =~ /(?:ERROR|FATAL):\s+(\w{5}: [^\n]*)/ ? $1 : $out;
+	return $1 if $out =~ /(?:ERROR|FATAL):\s+(\w{5}: [^\n]*)/;
+	return $1 if $out =~ /((?:psql: error|FATAL): [^\n]*)/;
+	return $out;
 }
 
-# End the session, if it has not ended yet.
-sub finish
+# End it, if it has not ended yet.
+sub end
 {
 	my ($self) = @_;
-	my $run = delete $self->{run} or return;
+	my $psql = delete $self->{psql} or return;
 
-	$self->{in} .= "\\q\n" if $run->pumpable;
-	eval { IPC::Run::finish($run) };
+	$self->{in} .= "\\q\n" if $psql->pumpable;
+	eval { IPC::Run::finish($psql) };
 	return;
 }
 
-sub DESTROY { $_[0]->finish }
+sub DESTROY { $_[0]->end }
 
 1;

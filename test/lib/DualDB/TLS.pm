@@ -6,7 +6,7 @@ package DualDB::TLS;
 use strict;
 use warnings FATAL => 'all';
 
-use PostgreSQL::Test::Utils;
+use IPC::Run ();
 
 # DualDB::TLS->new(folder, name): the folder is made, and in it the authority's key
 # and its self-signed certificate.

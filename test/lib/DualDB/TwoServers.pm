@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(
   two_servers server_options drop_server_options use_tls listen_on_tcp bridge_hba
-  next_setting
+  next_setting bridge_connstr
 );
 
 # How the bridge comes in: by its certificate, and nowhere else.
@@ -68,6 +68,16 @@ sub next_setting
 	return;
 }
 
+# How whoever has the certificate of the bridge comes to the auth server.
+sub bridge_connstr
+{
+	my ($auth, $tls, $database) = @_;
+	my ($root, $certificate, $key) = ($tls->authority, $tls->file('bridge.crt'), $tls->file('bridge.key'));
+
+	return "host=127.0.0.1 port=" . $auth->port . " dbname=$database user=dualdb_bridge"
+	  . " sslmode=verify-full sslrootcert=$root sslcert=$certificate sslkey=$key";
+}
+
 # The server's certificate, and whose clients it trusts.
 sub use_tls
 {
@@ -78,14 +88,14 @@ sub use_tls
 	return;
 }
 
-# Another line for the bridge in pg_hba.conf.
+# Other lines by which the bridge comes in, before those that reject it.
 sub bridge_hba
 {
-	my ($node, $line) = @_;
+	my ($node, $lines) = @_;
 	my $file = $node->data_dir . '/pg_hba.conf';
 	my $hba = slurp_file($file);
 
-	$hba =~ s/^hostssl aisales_auth dualdb_bridge .*$/$line/m or die 'no line of the bridge';
+	$hba =~ s/\A.*?(?=^local all,replication dualdb_bridge)/$lines\n/ms or die 'no lines of the bridge';
 	unlink $file;
 	$node->append_conf('pg_hba.conf', $hba);
 	# the file tells nothing of what is in force; a setting that is read with it does
