@@ -62,8 +62,8 @@ make_cluster()
 	# map makes dualdb_bridge; it can go nowhere else.
 	as_user tee "$SERVER_DIR/new/pg_hba.conf" >/dev/null <<-HBA
 		local aisales_auth dualdb_bridge peer map=dualdb_bridge
-		local all dualdb_bridge reject
-		host all dualdb_bridge all reject
+		local all,replication dualdb_bridge reject
+		host all,replication dualdb_bridge all reject
 		local all $RUN_USER peer map=demo_admin
 		host aisales_auth demo_auth 127.0.0.1/32 scram-sha-256
 		host aisales_app demo_app,demo_user 127.0.0.1/32 scram-sha-256

@@ -112,6 +112,23 @@ server_options($app, sslrootcert => $tls->authority);
 use_tls($auth, $tls, 'server');
 sync_works('with the right server again');
 
+# another name than the role's, by the map, until its line is gone
+append_to_file($auth->data_dir . '/pg_ident.conf', "bridges somebody_else dualdb_bridge\n");
+bridge_hba($auth, "$DualDB::TwoServers::BY_CERTIFICATE map=bridges");
+server_options($app, %{ certificate($tls, 'other') });
+sync_works('a name that is mapped');
+server_options($app, %{ certificate($tls, 'bridge') });
+sync_fails('a name that is not mapped', qr/certificate authentication failed/);
+my $ident = slurp_file($auth->data_dir . '/pg_ident.conf');
+unlink $auth->data_dir . '/pg_ident.conf';
+$auth->append_conf('pg_ident.conf', $ident =~ s/^bridges somebody_else .*$/bridges somebody_new dualdb_bridge/mr);
+bridge_hba($auth, "$DualDB::TwoServers::BY_CERTIFICATE map=bridges");
+server_options($app, %{ certificate($tls, 'other') });
+sync_fails('a name that is mapped no more', qr/certificate authentication failed/);
+bridge_hba($auth, $DualDB::TwoServers::BY_CERTIFICATE);
+server_options($app, %{ certificate($tls, 'bridge') });
+sync_works('control: the name of the role, without a map');
+
 # a new certificate before the old one is revoked: no sync in between fails
 $tls->issue('next', 'dualdb_bridge');
 server_options($app, %{ certificate($tls, 'next') });
