@@ -35,6 +35,9 @@ failed=0
 
 clean_up()
 {
+	if [ $? != 0 ]; then
+		tail -n 20 "$place"/*.log | sed 's/^/# /'
+	fi
 	for name in auth app; do
 		[ ! -e "$place/$name/postmaster.pid" ] ||
 			as_user pg_ctl -D "$place/$name" -m immediate stop >/dev/null || true
