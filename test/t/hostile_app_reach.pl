@@ -97,6 +97,9 @@ auth('SELECT dualdb.setup_auth()');
 is(tried(stolen(), 'SHOW default_transaction_read_only; SHOW statement_timeout'), "on\n5s", 'setup_auth() sets the role back');
 is(auth("SELECT count(*) FROM pg_db_role_setting s WHERE s.setrole = 'dualdb_bridge'::regrole AND s.setdatabase = 0"), '0', 'and leaves nothing of it');
 
+is(tried(stolen(), 'SET default_transaction_read_only = off; NOTIFY x'), '', 'what cannot be taken away: NOTIFY, the command');
+like(tried(stolen(), "SELECT pg_notify('x', 'y')"), qr/42501: /, 'but the function');
+
 # what it can use up
 is(auth('SHOW max_prepared_transactions'), '0', 'there are no prepared transactions by default');
 like($attacker->ask("BEGIN; SELECT 1; PREPARE TRANSACTION 'x'"), qr/^55000: prepared transactions are disabled/, 'none that outlives its session');
