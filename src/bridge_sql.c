@@ -16,10 +16,17 @@
 PG_FUNCTION_INFO_V1(dualdb_bridge_lookup);
 PG_FUNCTION_INFO_V1(dualdb_bridge_fetch);
 
-/* All errors are of class 08, which says: ask again, the request was not at fault. */
+/*
+ * All errors are of class 08, which says: ask again, the request was not at fault.
+ * Why is told to who runs the sync; an application's users are not to learn
+ * where the auth server is.
+ */
 static void
-raise_failure(BridgeStatus status, const char *detail)
+raise_failure(BridgeStatus status, const char *why, bool is_lookup)
 {
+#define detail_for_caller() \
+	(is_lookup ? errdetail_log("%s", why) : errdetail("%s", why))
+
 	switch (status)
 	{
 		case BRIDGE_OK:
@@ -28,26 +35,26 @@ raise_failure(BridgeStatus status, const char *detail)
 			ereport(ERROR,
 					errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
 					errmsg("could not connect to the auth database"),
-					errdetail_log("%s", detail));
+					detail_for_caller());
 			break;
 		case BRIDGE_LOST:
 			ereport(ERROR,
 					errcode(ERRCODE_CONNECTION_FAILURE),
 					errmsg("lost the connection to the auth database"),
-					errdetail_log("%s", detail));
+					detail_for_caller());
 			break;
 		case BRIDGE_LATE:
 			ereport(ERROR,
 					errcode(ERRCODE_CONNECTION_FAILURE),
 					errmsg("the auth database did not answer in time"),
-					errdetail_log("%s", detail),
+					detail_for_caller(),
 					errhint("The time is set by dualdb.bridge_timeout."));
 			break;
 		case BRIDGE_REFUSED:
 			ereport(ERROR,
 					errcode(ERRCODE_CONNECTION_EXCEPTION),
 					errmsg("the auth database refused a query"),
-					errdetail_log("%s", detail));
+					detail_for_caller());
 			break;
 	}
 }
@@ -116,7 +123,7 @@ run(FunctionCallInfo fcinfo, bool is_lookup)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
 	status = bridge_query(&query, &result, &detail);
-	raise_failure(status, detail.data);
+	raise_failure(status, detail.data, is_lookup);
 	PG_TRY();
 	{
 		put_rows((ReturnSetInfo *) fcinfo->resultinfo, result);

@@ -187,15 +187,14 @@ note_failure(const char *message)
 	end_work();
 }
 
-/* What a failure is called in the view; the log's detail has the host's answer. */
+/* What a failure is called in the view. */
 static char *
 describe(MemoryContext context)
 {
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	ErrorData  *error = CopyErrorData();
-	char	   *message = error->detail_log != NULL ?
-		psprintf("%s: %s", error->message, error->detail_log) :
-		pstrdup(error->message);
+	char	   *message = error->detail != NULL ?
+		psprintf("%s: %s", error->message, error->detail) : pstrdup(error->message);
 
 	MemoryContextSwitchTo(caller);
 	return message;

@@ -89,10 +89,12 @@ bridge.deleted_users id
 bridge.deleted_users change_xid
 bridge.feed horizon
 bridge.feed feed_id
+bridge.feed is_standby
 bridge.revocations kind
 bridge.revocations id
 bridge.revocations min_version
 bridge.revocations expires_at
+bridge.revocations change_xid
 bridge.trusted_keys kid
 bridge.trusted_keys issuer
 bridge.trusted_keys public_key
