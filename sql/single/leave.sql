@@ -50,6 +50,10 @@ BEGIN
 		FROM (
 			SELECT 'EXECUTE ON FUNCTION ' || p.oid::regprocedure AS object, p.proacl AS acl
 			FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
+				AND has_function_privilege('dualdb_auth_owner', p.oid, 'EXECUTE')
+				-- never what PUBLIC has not had from the start
+				AND NOT EXISTS (SELECT FROM pg_init_privs i
+					WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid)
 			UNION ALL
 			SELECT 'USAGE ON LANGUAGE ' || l.lanname, l.lanacl FROM pg_language l
 			WHERE l.lanname = 'plpgsql'

@@ -12,7 +12,10 @@ BEGIN
 		SELECT p.oid::regprocedure::text
 		FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) x
 		WHERE p.pronamespace = 'pg_catalog'::regnamespace
-			AND x.grantee = 'dualdb_auth_service'::regrole
+			AND x.grantee = 'dualdb_auth_owner'::regrole
+			-- never what PUBLIC has not had from the start
+			AND NOT EXISTS (SELECT FROM pg_init_privs i
+				WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid)
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', v_function, v_roles);
 	END LOOP;

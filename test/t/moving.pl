@@ -213,6 +213,10 @@ $one->safe_psql('aisales_auth', 'CREATE EXTENSION dualdb; SELECT dualdb.setup_au
 my $fresh_auth = catalog_of($one, 'aisales_auth');
 error_is($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()',
 	qr/^55000: the auth database does not have all that this database has$/, 'an auth database without the users');
+my $script = $one->basedir . '/move.sql';
+append_to_file($script, "\\set VERBOSITY verbose\n" . app("SELECT dualdb.setup_script('app')"));
+my ($out, $err) = run_command([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $one->connstr('aisales'), '-f', $script ]);
+like($err, qr/ERROR:  55000: the auth database does not have all that this database has$/m, 'nor by the script');
 $one->safe_psql('postgres', 'DROP DATABASE aisales_auth');
 is_deeply(catalog_of($one, 'aisales'), $single, 'refusals have changed nothing');
 phase_ok('after refusals');
@@ -237,7 +241,8 @@ is(rows_of($one, 'aisales_auth', 'auth') . $one->safe_psql('aisales_auth', 'SELE
 	$auth_rows, 'every row is there');
 is_deeply(catalog_of($one, 'aisales_auth'), $fresh_auth, 'and the catalog is that of a fresh auth database');
 # what depends on the view is not lost
-app('CREATE VIEW public.names AS SELECT display_name FROM app.users; CREATE ROLE reporter; GRANT SELECT (id, is_active) ON app.users TO reporter');
+app('CREATE VIEW public.names AS SELECT display_name FROM app.users; CREATE ROLE reporter;
+	GRANT EXECUTE ON FUNCTION pg_read_file(text) TO dualdb_app_readonly; GRANT SELECT (id, is_active) ON app.users TO reporter');
 error_is($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()',
 	qr/^2BP01: view app.users cannot become a table because other objects depend on it/, 'a view of somebody on the directory');
 like((psql_as($one, 'aisales', $superuser, 'SELECT dualdb.setup_app()'))[2],
@@ -260,6 +265,8 @@ is(app("SELECT status, item FROM dualdb.verify_setup() WHERE status <> 'ok'"), '
 is(app("SELECT string_agg(DISTINCT origin, ' ') FROM dualdb.trusted_keys"), 'bridge', 'the keys are those of the auth database now');
 is(app("SELECT has_column_privilege('reporter', 'app.users', 'id', 'SELECT'), has_column_privilege('reporter', 'app.users', 'email', 'SELECT')"), 't|f',
 	'what others might read of the directory they still may');
+is(app("SELECT r, has_function_privilege(r, 'pg_read_file(text)', 'EXECUTE'), has_function_privilege(r, 'pg_sleep(double precision)', 'EXECUTE')
+	FROM unnest(ARRAY['public', 'dualdb_app_readonly']) r"), "public|f|t\ndualdb_app_readonly|t|t", 'and everybody has what everybody had, no more');
 error_is($one, 'aisales', 'auth_login', 'SELECT 1', qr/permission denied for database "aisales"/, 'the auth service has no business here any more');
 $one->safe_psql('postgres', 'CREATE ROLE both_login LOGIN IN ROLE dualdb_auth_service, dualdb_app_service');
 error_is($one, 'aisales', 'both_login', "SELECT auth.login('ann\@example.com', 'x')", qr/^42501: permission denied for schema auth$/, 'nor who has other business here');
@@ -270,7 +277,7 @@ phase_ok('two databases');
 end_reaches_app('two databases', 'carl');
 
 # the rest of schema auth
-app('REVOKE SELECT (id, is_active) ON app.users FROM reporter; DROP SCHEMA auth CASCADE');
+app('REVOKE SELECT (id, is_active) ON app.users FROM reporter; REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM dualdb_app_readonly; DROP SCHEMA auth CASCADE');
 $one->safe_psql('postgres', 'CREATE DATABASE fresh_app');
 $one->safe_psql('fresh_app', 'CREATE EXTENSION dualdb; SELECT dualdb.setup_app()');
 is_deeply(catalog_of($one, 'aisales'), catalog_of($one, 'fresh_app'), 'without schema auth the catalog is that of a fresh app database');
