@@ -75,6 +75,7 @@ SQL_MEMBERS = \
 	sql/extension/setup_roles.sql \
 	sql/extension/setup_steps.sql \
 	sql/extension/setup.sql \
+	sql/extension/directory.sql \
 	sql/extension/verify.sql
 
 # Last of all, when every member is there.

@@ -52,6 +52,14 @@ CREATE INDEX deleted_users_change_xid_idx ON auth.deleted_users (change_xid);
 COMMENT ON TABLE auth.deleted_users IS
 	'tombstones of deleted rows of auth.users, for the app database';
 
+CREATE TABLE auth.directory_columns
+(
+	position integer GENERATED ALWAYS AS IDENTITY,
+	name text PRIMARY KEY
+);
+COMMENT ON TABLE auth.directory_columns IS
+	'columns of users that the app database sees besides its usual ones; dualdb.add_directory_column()';
+
 CREATE TABLE auth.sessions
 (
 	id text PRIMARY KEY DEFAULT dualdb.new_id(),

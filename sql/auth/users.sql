@@ -19,6 +19,8 @@ BEGIN
 		OR (NEW.id, NEW.email, NEW.display_name, NEW.is_active, NEW.deleted_at)
 			IS DISTINCT FROM
 			(OLD.id, OLD.email, OLD.display_name, OLD.is_active, OLD.deleted_at)
+		OR EXISTS (SELECT FROM auth.directory_columns c
+			WHERE to_jsonb(NEW) -> c.name IS DISTINCT FROM to_jsonb(OLD) -> c.name)
 	THEN
 		NEW.change_xid := pg_current_xact_id();
 	END IF;
@@ -58,6 +60,16 @@ CREATE OR REPLACE TRIGGER rename_user AFTER UPDATE OF id ON auth.users
 -- What the owner of the bridge views may read, and nothing else of this schema.
 GRANT SELECT (id, email, email_norm, display_name, is_active, deleted_at, change_xid)
 	ON auth.users TO dualdb_bridge_owner;
+DO $$
+DECLARE
+	v_column text;
+BEGIN
+	FOR v_column IN SELECT c.name FROM auth.directory_columns c LOOP
+		EXECUTE format('GRANT SELECT (%I) ON auth.users TO dualdb_bridge_owner', v_column);
+	END LOOP;
+END
+$$;
+GRANT SELECT ON auth.directory_columns TO dualdb_bridge_owner, dualdb_auth_orm;
 GRANT SELECT ON auth.deleted_users TO dualdb_bridge_owner;
 -- in one database it looks users up by their address, too
 GRANT EXECUTE ON FUNCTION auth.normalize_email(text) TO dualdb_bridge_owner;

@@ -7,10 +7,16 @@
 
 GRANT USAGE ON SCHEMA bridge TO dualdb_bridge;
 
-CREATE OR REPLACE VIEW bridge.user_lookup WITH (security_barrier = true) AS
-	SELECT u.id, u.email, u.email_norm, u.display_name, u.is_active, u.change_xid
-	FROM auth.users u
-	WHERE u.deleted_at IS NULL;
+DO $$
+BEGIN
+	EXECUTE format('CREATE OR REPLACE VIEW bridge.user_lookup WITH (security_barrier = true) AS
+		SELECT u.id, u.email, u.email_norm, u.display_name, u.is_active, u.change_xid%s
+		FROM auth.users u
+		WHERE u.deleted_at IS NULL',
+		(SELECT string_agg(format(', u.%I', c.name), '' ORDER BY c.position)
+			FROM auth.directory_columns c));
+END
+$$;
 COMMENT ON VIEW bridge.user_lookup IS 'users as the app database may see them';
 REVOKE ALL ON bridge.user_lookup FROM PUBLIC;
 GRANT SELECT ON bridge.user_lookup TO dualdb_bridge;

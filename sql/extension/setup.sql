@@ -126,30 +126,41 @@ COMMENT ON FUNCTION dualdb.setup_finish(text) IS
 	'internal: defaults that are missing, the first signing key; returns what there is to say about a schema';
 REVOKE ALL ON FUNCTION dualdb.setup_finish(text) FROM PUBLIC;
 
-CREATE FUNCTION dualdb.run_setup(name text, arguments jsonb) RETURNS text
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+CREATE FUNCTION dualdb.run_step(run_as text, sql text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning
 SET check_function_bodies = on
 AS $$
 DECLARE
 	v_role text := current_setting('role');
+BEGIN
+	IF run_as IS NOT NULL THEN
+		PERFORM set_config('role', run_as, true);
+	END IF;
+	EXECUTE sql;
+	PERFORM set_config('role', v_role, true);
+END
+$$;
+COMMENT ON FUNCTION dualdb.run_step(text, text) IS
+	'internal: run a part of a setup as the role that is to own what it makes; NULL is the superuser';
+REVOKE ALL ON FUNCTION dualdb.run_step(text, text) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.run_setup(name text, arguments jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
 	v_schemas text[] := dualdb.setup_schemas(name);
 	v_schema text;
 	v_before integer[];
 	v_step record;
-	v_sql text;
 	v_done text;
 BEGIN
 	PERFORM dualdb.setup_prepare();
 	v_before := ARRAY(SELECT dualdb.setup_version(n) FROM unnest(v_schemas) n);
 	FOR v_step IN SELECT s.run_as, s.part FROM dualdb.setup_steps(name) s LOOP
-		v_sql := dualdb.setup_text(v_step.part, arguments);
-		IF v_step.run_as IS NOT NULL THEN
-			PERFORM set_config('role', v_step.run_as, true);
-		END IF;
-		EXECUTE v_sql;
-		PERFORM set_config('role', v_role, true);
+		PERFORM dualdb.run_step(v_step.run_as, dualdb.setup_text(v_step.part, arguments));
 	END LOOP;
 
 	SELECT string_agg(CASE b.version

@@ -3,15 +3,27 @@
 -- They belong to the owner of the bridge views, who can read these columns and no
 -- others.  The columns are those of the table that app/directory makes.
 
-CREATE OR REPLACE VIEW app.users AS
-	SELECT u.id, CASE WHEN u.deleted_at IS NULL THEN u.email END AS email,
-		CASE WHEN u.deleted_at IS NULL THEN u.display_name END AS display_name,
-		u.is_active AND u.deleted_at IS NULL AS is_active
-	FROM auth.users u
-	UNION ALL
-	-- without a condition, so that a join still goes by both primary keys
-	SELECT d.id, NULL::text, NULL::text, false
-	FROM auth.deleted_users d;
+DO $$
+DECLARE
+	v_more text;
+	v_nulls text;
+BEGIN
+	SELECT string_agg(format(', CASE WHEN u.deleted_at IS NULL THEN u.%I END AS %1$I', c.name), ''
+			ORDER BY c.position),
+		string_agg(', NULL', '')
+	INTO v_more, v_nulls
+	FROM auth.directory_columns c;
+	EXECUTE format('CREATE OR REPLACE VIEW app.users AS
+		SELECT u.id, CASE WHEN u.deleted_at IS NULL THEN u.email END AS email,
+			CASE WHEN u.deleted_at IS NULL THEN u.display_name END AS display_name,
+			u.is_active AND u.deleted_at IS NULL AS is_active%s
+		FROM auth.users u
+		UNION ALL
+		-- without a condition, so that a join still goes by both primary keys
+		SELECT d.id, NULL::text, NULL::text, false%s
+		FROM auth.deleted_users d', v_more, v_nulls);
+END
+$$;
 COMMENT ON VIEW app.users IS
 	'directory of users; who is gone stays as an inactive row without name and address';
 REVOKE ALL ON app.users FROM PUBLIC;
@@ -22,8 +34,8 @@ CREATE OR REPLACE FUNCTION app.lookup_users(ids text[]) RETURNS SETOF app.users
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT u.id, u.email, u.display_name, u.is_active
-	FROM auth.users u
+	SELECT d.*
+	FROM auth.users u JOIN app.users d ON d.id = u.id
 	WHERE u.id = ANY (ids) AND u.deleted_at IS NULL
 $$;
 COMMENT ON FUNCTION app.lookup_users(text[]) IS
@@ -35,8 +47,8 @@ CREATE OR REPLACE FUNCTION app.lookup_user_by_email(email text) RETURNS SETOF ap
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT u.id, u.email, u.display_name, u.is_active
-	FROM auth.users u
+	SELECT d.*
+	FROM auth.users u JOIN app.users d ON d.id = u.id
 	WHERE u.email_norm = auth.normalize_email(lookup_user_by_email.email)
 		AND u.deleted_at IS NULL
 $$;

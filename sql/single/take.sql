@@ -3,7 +3,7 @@
 -- to the end of the transaction waits.
 
 CREATE TEMPORARY TABLE pg_temp.moved_users ON COMMIT DROP AS
-	SELECT u.id, u.email, u.display_name, u.is_active FROM app.users u;
+	SELECT u.* FROM app.users u;
 -- dualdb's own roles have what app/directory grants
 CREATE TEMPORARY TABLE pg_temp.moved_grants ON COMMIT DROP AS
 	SELECT format('GRANT SELECT%s ON app.users TO %s', g.columns,
