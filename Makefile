@@ -53,7 +53,8 @@ OBJS = $(OBJS_BYTES) \
 	src/sync_worker.o \
 	src/token_sql.o \
 	src/trusted_keys.o \
-	src/verifier.o
+	src/verifier.o \
+	src/verify_sql.o
 
 PG_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags libsodium) -I$(libpq_srcdir)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libsodium) $(libpq)
@@ -76,6 +77,15 @@ SQL_MEMBERS = \
 	sql/extension/setup_steps.sql \
 	sql/extension/setup.sql \
 	sql/extension/directory.sql \
+	sql/extension/verify_items.sql \
+	sql/extension/verify_roles.sql \
+	sql/extension/verify_server.sql \
+	sql/extension/verify_bridge.sql \
+	sql/extension/verify_privileges.sql \
+	sql/extension/verify_reach.sql \
+	sql/extension/verify_definitions.sql \
+	sql/extension/verify_hba.sql \
+	sql/extension/verify_secrets.sql \
 	sql/extension/verify.sql
 
 # Last of all, when every member is there.

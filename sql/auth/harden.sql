@@ -31,15 +31,7 @@ BEGIN
 		EXECUTE v_object;
 	END LOOP;
 
-	-- Writing, waiting, signalling, holding back the feed and bulk reading.  set_config() stays:
-	-- logical replication and connection poolers call it.  lo_import() and
-	-- lo_export() are nobody's from the start: they are files of the server.
-	FOR v_object IN
-		SELECT p.oid::regprocedure::text
-		FROM pg_proc p
-		WHERE p.pronamespace = 'pg_catalog'::regnamespace
-			AND p.proname ~ '^(lo_(?!(im|ex)port$)|lowrite$|loread$|pg_(try_)?advisory_|pg_notify$|pg_sleep|pg_logical_emit_message$|pg_export_snapshot$|pg_current_xact_id$|txid_current$|pg_cancel_backend$|pg_terminate_backend$|(query|table|schema|database|cursor)_to_xml)'
-	LOOP
+	FOR v_object IN SELECT p.signature::text FROM dualdb.hardened_functions() p (signature) LOOP
 		EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', v_object);
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO dualdb_auth_owner,
 			dualdb_auth_service, dualdb_auth_orm', v_object);
@@ -55,13 +47,7 @@ BEGIN
 	-- never granted
 	ALTER ROLE dualdb_bridge RESET ALL;
 	EXECUTE format('ALTER ROLE dualdb_bridge IN DATABASE %s RESET ALL', v_database);
-	FOREACH v_object IN ARRAY ARRAY[
-		'default_transaction_read_only = on', 'statement_timeout = ''5s''',
-		'lock_timeout = ''1s''', 'idle_in_transaction_session_timeout = ''30s''',
-		'search_path = pg_catalog, pg_temp', 'row_security = on',
-		'temp_file_limit = ''64MB''', 'work_mem = ''4MB''',
-		'max_parallel_workers_per_gather = 0', 'log_statement = ''none''']
-	LOOP
+	FOR v_object IN SELECT s.setting FROM dualdb.bridge_settings() s (setting) LOOP
 		EXECUTE format('ALTER ROLE dualdb_bridge IN DATABASE %s SET %s',
 			v_database, v_object);
 	END LOOP;

@@ -1,109 +1,115 @@
 -- verify_setup(): does the server do what the design relies on?
+--
+-- A superuser runs it where anybody may have been before: it reads catalogs and
+-- tables that dualdb's roles own, and finds by qualified name what it calls.
+-- What the tables of others hold is read by dualdb.sample_values().
 
-CREATE FUNCTION dualdb.verify_server(
+-- server; auth and app where these are set up; bridge in an app database that has
+-- its users from another one, single in one that has them itself.
+CREATE FUNCTION dualdb.verify_sides() RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text;
+	v_sides text[] := '{server}';
+BEGIN
+	FOREACH v_name IN ARRAY ARRAY['auth', 'app'] LOOP
+		BEGIN
+			IF dualdb.setup_version(v_name) > 0 THEN
+				v_sides := v_sides || v_name;
+			END IF;
+		EXCEPTION WHEN duplicate_schema THEN
+			v_sides := v_sides || ('other_' || v_name);
+		END;
+	END LOOP;
+	IF 'app' = ANY (v_sides) THEN
+		v_sides := v_sides || CASE WHEN EXISTS (SELECT FROM pg_class c
+			WHERE c.oid = to_regclass('app.users') AND c.relkind = 'v')
+			THEN 'single'::text ELSE 'bridge' END;
+	END IF;
+	RETURN v_sides;
+END
+$$;
+COMMENT ON FUNCTION dualdb.verify_sides() IS
+	'internal: what there is to verify in this database';
+REVOKE ALL ON FUNCTION dualdb.verify_sides() FROM PUBLIC;
+
+CREATE FUNCTION dualdb.verify_schemas(
+	sides text[], OUT status text, OUT item text, OUT detail text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'error', 'schemas', format('Schema "%s" is not dualdb''s, or has been changed; it was not verified.', n.nspname),
+		CASE WHEN c.relowner = w.oid AND n.nspowner <> w.oid
+			THEN format('ALTER SCHEMA %I OWNER TO %I;', n.nspname, w.rolname)
+			ELSE format('ALTER SCHEMA %I RENAME TO %I;', n.nspname, 'other_' || n.nspname) END
+	FROM pg_namespace n
+		LEFT JOIN pg_roles w ON w.rolname = format('dualdb_%s_owner', n.nspname)
+		LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'schema_version' AND c.relkind = 'r'
+	WHERE 'other_' || n.nspname = ANY (sides)
+$$;
+COMMENT ON FUNCTION dualdb.verify_schemas(text[]) IS
+	'internal: verify_setup() of schemas that have the names of dualdb''s';
+REVOKE ALL ON FUNCTION dualdb.verify_schemas(text[]) FROM PUBLIC;
+
+-- A check that fails is a finding, and the others go on.
+CREATE FUNCTION dualdb.verify_findings(
+	sides text[], OUT status text, OUT item text, OUT detail text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_check text;
+BEGIN
+	FOREACH v_check IN ARRAY ARRAY['schemas', 'server', 'logging', 'replication',
+		'role_attributes', 'role_settings', 'members', 'powers', 'databases', 'hba_file',
+		'hba_bridge', 'hba_missing', 'ident', 'grants', 'bridge_reach', 'catalog',
+		'default_privileges', 'owners', 'row_security', 'triggers', 'foreign_server',
+		'mappings', 'foreign_tables', 'sync', 'keys', 'secret_tables', 'secret_texts']
+	LOOP
+		CONTINUE WHEN v_check = 'keys' AND NOT 'auth' = ANY (sides);
+		BEGIN
+			RETURN QUERY EXECUTE format(
+				'SELECT DISTINCT v.status, v.item, v.detail, v.hint FROM dualdb.verify_%s($1) v', v_check)
+				USING sides;
+		EXCEPTION WHEN OTHERS THEN
+			status := 'error';
+			item := 'verify_' || v_check;
+			detail := format('This could not be verified: %s.', SQLERRM);
+			hint := format('SELECT * FROM dualdb.verify_%s(dualdb.verify_sides());', v_check);
+			RETURN NEXT;
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION dualdb.verify_findings(text[]) IS
+	'internal: what verify_setup() finds amiss';
+REVOKE ALL ON FUNCTION dualdb.verify_findings(text[]) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.verify_setup(
 	OUT status text, OUT item text, OUT detail text, OUT hint text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH preload AS (
-		SELECT 'dualdb' = ANY (regexp_split_to_array(
-				current_setting('shared_preload_libraries'), '\s*,\s*')) AS done,
-			dualdb.failures_shared() AS shared
+	WITH here AS MATERIALIZED (
+		SELECT dualdb.verify_sides() AS sides
+	), findings AS MATERIALIZED (
+		SELECT f.status, f.item, f.detail, f.hint
+		FROM here h CROSS JOIN LATERAL dualdb.verify_findings(h.sides) f
 	)
-	SELECT CASE WHEN p.done THEN 'ok' ELSE 'warning' END, 'preload',
-		CASE WHEN p.done THEN 'The library is preloaded.'
-			ELSE 'The library is not preloaded: the first statement of a session can be logged with its literals'
-				|| CASE WHEN p.shared THEN '.' ELSE '; a client that rolls back undoes the count of its failed logins and the end of a session by reuse; and password hashes are computed without limit.' END
-			END,
-		CASE WHEN NOT p.done THEN 'Add dualdb to shared_preload_libraries in postgresql.conf and restart.' END
-	FROM preload p
-	UNION ALL
-	SELECT CASE WHEN s.setting = 'none' OR p.done THEN 'ok' ELSE 'warning' END, 'log_statement',
-		format('log_statement is %s.', s.setting),
-		CASE WHEN s.setting <> 'none' AND NOT p.done
-			THEN 'Preload the library, which takes the literals out, or set log_statement to none.' END
-	FROM pg_settings s, preload p WHERE s.name = 'log_statement'
-	UNION ALL
-	SELECT CASE WHEN s.setting = '0' OR p.done THEN 'ok' ELSE 'error' END, s.name,
-		format('%s is %s.', s.name, s.setting),
-		CASE WHEN s.setting <> '0' AND NOT p.done
-			THEN format('ALTER DATABASE %I SET %s = 0, which the setup function does, or preload the library.',
-				current_database(), s.name) END
-	FROM pg_settings s, preload p
-	WHERE s.name IN ('log_parameter_max_length', 'log_parameter_max_length_on_error')
-	UNION ALL
-	SELECT CASE WHEN s.setting::integer >= 8 THEN 'ok' ELSE 'warning' END, s.name,
-		format('%s is %s; the flush worker needs one.', s.name, s.setting),
-		CASE WHEN s.setting::integer < 8 THEN 'Set max_worker_processes to 8 or more.' END
-	FROM pg_settings s WHERE s.name = 'max_worker_processes'
-$$;
-COMMENT ON FUNCTION dualdb.verify_server() IS 'internal: verify_setup() of the server';
-REVOKE ALL ON FUNCTION dualdb.verify_server() FROM PUBLIC;
-
-CREATE FUNCTION dualdb.verify_auth(
-	OUT status text, OUT item text, OUT detail text, OUT hint text)
-RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	item := 'key_file';
-	BEGIN
-		PERFORM dualdb.hash_token('verify_setup', '');
-		status := 'ok';
-		detail := 'The key file can be used.';
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS detail = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-		status := 'error';
-	END;
-	RETURN NEXT;
-
-	item := 'signing_key';
-	hint := NULL;
-	BEGIN
-		PERFORM dualdb.jwt_sign('{"sub": "verify_setup"}');
-		status := 'ok';
-		detail := 'Tokens can be signed.';
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS detail = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-		status := 'error';
-	END;
-	RETURN NEXT;
-END
-$$;
-COMMENT ON FUNCTION dualdb.verify_auth() IS 'internal: verify_setup() of an auth database';
-REVOKE ALL ON FUNCTION dualdb.verify_auth() FROM PUBLIC;
-
-CREATE FUNCTION dualdb.verify_app(
-	OUT status text, OUT item text, OUT detail text, OUT hint text)
-RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE WHEN k.n > 0 THEN 'ok' ELSE 'error' END, 'trusted_keys',
-		format('%s keys are trusted.', k.n),
-		CASE WHEN k.n = 0 THEN 'Run SELECT dualdb.sync(), and have a scheduler do so.' END
-	FROM (SELECT count(*) AS n FROM dualdb.trusted_keys) k
-$$;
-COMMENT ON FUNCTION dualdb.verify_app() IS 'internal: verify_setup() of an app database';
-REVOKE ALL ON FUNCTION dualdb.verify_app() FROM PUBLIC;
-
-CREATE FUNCTION dualdb.verify_setup(
-	OUT status text, OUT item text, OUT detail text, OUT hint text)
-RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY SELECT v.status, v.item, v.detail, v.hint FROM dualdb.verify_server() v;
-	IF dualdb.setup_version('auth') > 0 THEN
-		RETURN QUERY SELECT v.status, v.item, v.detail, v.hint FROM dualdb.verify_auth() v;
-	END IF;
-	IF dualdb.setup_version('app') > 0 THEN
-		RETURN QUERY SELECT v.status, v.item, v.detail, v.hint FROM dualdb.verify_app() v;
-	END IF;
-END
+	SELECT v.status, v.item, v.detail, v.hint
+	FROM (
+		SELECT f.status, f.item, f.detail, f.hint FROM findings f
+		UNION ALL
+		SELECT 'ok', i.item, i.says, NULL
+		FROM dualdb.verify_items() i, here h
+		WHERE i.side = ANY (h.sides) AND NOT EXISTS (SELECT FROM findings f WHERE f.item = i.item)
+	) v
+	ORDER BY CASE v.status WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END, v.item, v.detail
 $$;
 COMMENT ON FUNCTION dualdb.verify_setup() IS
 	'does the server do what the design relies on? status ok, warning or error, and a hint that mends it';

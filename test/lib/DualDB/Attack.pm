@@ -49,7 +49,7 @@ sub calls
 
 	return split /\n/, $self->{node}->safe_psql($database, qq{
 		SELECT format('%s(%s)', p.oid::regproc, (SELECT string_agg(CASE t::regtype::text
-				WHEN 'text' THEN '''x''' WHEN 'inet' THEN 'inet ''127.0.0.1''' WHEN 'jsonb' THEN 'jsonb ''{}'''
+				WHEN 'text' THEN '''x''' WHEN 'oid' THEN '1::oid' WHEN 'inet' THEN 'inet ''127.0.0.1''' WHEN 'jsonb' THEN 'jsonb ''{}'''
 				WHEN 'bytea' THEN 'bytea ''x''' WHEN 'integer' THEN '1' WHEN 'bigint' THEN '1::bigint'
 				WHEN 'timestamp with time zone' THEN 'now()' WHEN 'text[]' THEN '''{x}''::text[]'
 				WHEN 'cidr[]' THEN '''{}''::cidr[]' WHEN 'interval' THEN 'interval ''1 day''' WHEN 'boolean' THEN 'true' END, ', ')
