@@ -9,7 +9,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'pg_catalog'::regnamespace
-		AND p.proname ~ '^(lo_|lowrite$|loread$|pg_(try_)?advisory_|pg_notify$|pg_sleep|pg_logical_emit_message$|pg_export_snapshot$|pg_current_xact_id$|txid_current$|pg_cancel_backend$|pg_terminate_backend$|(query|table|schema|database|cursor)_to_xml)'
+		AND p.proname ~ '^(lo_(?!(im|ex)port$)|lowrite$|loread$|pg_(try_)?advisory_|pg_notify$|pg_sleep|pg_logical_emit_message$|pg_export_snapshot$|pg_current_xact_id$|txid_current$|pg_cancel_backend$|pg_terminate_backend$|(query|table|schema|database|cursor)_to_xml)'
 $$;
 COMMENT ON FUNCTION dualdb.hardened_functions() IS
 	'internal: the functions of the server that PUBLIC may not call in an auth database';
