@@ -95,6 +95,7 @@ AS $$
 				grantee = 'dualdb_bridge' AND 'auth' = ANY (sides)
 				OR grantee = 'dualdb_sync' AND 'app' = ANY (sides))
 			WHEN 'app' THEN privilege = 'USAGE' AND grantee NOT IN ('PUBLIC', 'dualdb_bridge')
+				OR privilege = 'CREATE' AND grantee = 'dualdb_bridge_owner'
 			WHEN 'dualdb' THEN privilege = 'USAGE'
 			WHEN 'public' THEN CASE WHEN 'app' = ANY (sides) THEN privilege = 'USAGE' OR grantee <> 'PUBLIC'
 				ELSE grantee NOT IN ('PUBLIC', 'dualdb_bridge') END
@@ -124,11 +125,12 @@ AS $$
 		WHEN schema = 'auth' AND grantee = 'dualdb_auth_orm' THEN
 			name IN ('users', 'sessions', 'refresh_tokens', 'api_keys', 'roles', 'permissions')
 				AND privilege IN ('SELECT', 'INSERT', 'UPDATE')
+			OR name = 'directory_columns' AND privilege = 'SELECT'
 			OR name IN ('role_permissions', 'user_roles')
 				AND privilege IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
 		WHEN schema = 'auth' AND (grantee = 'dualdb_bridge_owner'
 			OR grantee = 'dualdb_app_owner' AND 'single' = ANY (sides)) THEN
-			privilege = 'SELECT' AND (name = 'deleted_users' OR name = 'users'
+			privilege = 'SELECT' AND (name IN ('deleted_users', 'directory_columns') OR name = 'users'
 				AND column_name !~* '(password|token|secret|hash)')
 		WHEN schema = 'auth' THEN false
 		-- reading and writing rows is all that anybody needs here
