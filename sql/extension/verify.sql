@@ -5,7 +5,8 @@
 -- What the tables of others hold is read by dualdb.sample_values().
 
 -- server; auth and app where these are set up; bridge in an app database that has
--- its users from another one, single in one that has them itself.
+-- its users from another one, single in one that has them itself; left_over where
+-- one that had them has a bridge now.
 CREATE FUNCTION dualdb.verify_sides() RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -27,6 +28,9 @@ BEGIN
 		v_sides := v_sides || CASE WHEN EXISTS (SELECT FROM pg_class c
 			WHERE c.oid = to_regclass('app.users') AND c.relkind = 'v')
 			THEN 'single'::text ELSE 'bridge' END;
+	END IF;
+	IF 'bridge' = ANY (v_sides) THEN
+		v_sides := array_replace(v_sides, 'auth', 'left_over');
 	END IF;
 	RETURN v_sides;
 END

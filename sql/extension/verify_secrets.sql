@@ -211,7 +211,7 @@ AS $$
 	UNION ALL
 	SELECT 'error', 'auth_left_over', 'The auth database''s schema is here, beside a bridge to another one.',
 		'DROP SCHEMA auth CASCADE;'
-	WHERE 'auth' = ANY (sides) AND 'bridge' = ANY (sides)
+	WHERE 'left_over' = ANY (sides)
 $$;
 COMMENT ON FUNCTION dualdb.verify_secret_texts(text[]) IS
 	'internal: verify_setup() of settings, options, functions and comments that hold secrets';

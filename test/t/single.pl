@@ -170,6 +170,8 @@ is($node->safe_psql('restored', "SELECT dualdb.setup_single() !~ 'created', (SEL
 error_is($node, 'aisales', $superuser, 'SELECT dualdb.sync()', qr/^55000: this database has no bridge to an auth database$/,
 	'there is nothing to sync');
 like((psql_as($node, 'aisales', $superuser, 'SELECT dualdb.sync()'))[2], qr/HINT:  Users and keys are in this database/, 'as the hint says');
+is($node->safe_psql('aisales', "SELECT item, detail FROM dualdb.verify_setup() WHERE status = 'error' AND item !~ '^(hba|bridge_connect)'"), '',
+	'verify_setup() finds no error');
 set_up_auth_and_app();
 error_is($node, 'aisales_app', $superuser, "SELECT dualdb.$_", qr/^55000: this database is an app database with a bridge to an auth database$/, "$_ in an app database")
   foreach 'setup_single()', 'setup_auth()', "setup_script('single')";

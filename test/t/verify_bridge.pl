@@ -46,14 +46,14 @@ breaks_ok($node, $app,
 		also => [ 'error|schema_privileges', 'error|function_privileges' ], like => qr/^SELECT dualdb.setup_app\(\);$/ ]);
 
 # by network: TLS and a certificate or passfile; hints name files only by place
-$node->safe_psql($app, q{ALTER SERVER dualdb_auth OPTIONS (SET host 'auth.example.com,10.0.0.2')});
+$node->safe_psql($app, q{ALTER SERVER dualdb_auth OPTIONS (SET host 'auth.example.com,10.0.0.2', DROP sslmode)});
 is(findings($node, $app), "error|server_credentials error|server_tls $DualDB::Verify::EVERYWHERE", 'a host on the network');
 like(hints_of($node, $app, 'server_tls'), qr/ADD sslmode 'verify-full'\);\n.*ADD sslrootcert '...'\)/s, 'with what is missing');
 $node->safe_psql($app, q{ALTER SERVER dualdb_auth OPTIONS (ADD sslmode 'require', ADD sslrootcert '/etc/root.crt', ADD passfile '/etc/pass')});
 is(findings($node, $app), "error|server_tls $DualDB::Verify::EVERYWHERE", 'with TLS that does not verify the server');
 $node->safe_psql($app, hints_of($node, $app, 'server_tls'));
 is(findings($node, $app), $DualDB::Verify::EVERYWHERE, 'and with TLS that does');
-$node->safe_psql($app, q{ALTER SERVER dualdb_auth OPTIONS (DROP passfile, DROP sslmode, DROP sslrootcert, SET host '} . $node->host . q{')});
+$node->safe_psql($app, q{ALTER SERVER dualdb_auth OPTIONS (DROP passfile, DROP sslrootcert, SET host '} . $node->host . q{')});
 is(findings($node, $app), $DualDB::Verify::EVERYWHERE, 'control: the socket needs none of it');
 
 # the sync
