@@ -62,3 +62,26 @@ row 'live look-up of 20 users, and a bare round trip of its query' \
 row 'the same through postgres_fdw, and by app.lookup_users(), with the client' \
 	"$(us "$RUN_USER" aisales_app "SELECT id, email, display_name, is_active FROM public.fdw_users WHERE id = ANY ('$ids');")" \
 	"$(us "$RUN_USER" aisales_app "SELECT id, email, display_name, is_active FROM app.lookup_users('$ids');")" '>= 2'
+
+# Every arrival is stamped where it is written; what travels is when it was sent.
+superuser_sql aisales_app "
+	CREATE TABLE public.arrivals (sent timestamptz, arrived timestamptz);
+	CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \$\$
+	BEGIN
+		INSERT INTO public.arrivals VALUES (NEW.display_name::timestamptz, clock_timestamp());
+		RETURN NULL;
+	END \$\$;
+	CREATE TRIGGER stamp AFTER UPDATE ON app.users FOR EACH ROW EXECUTE FUNCTION public.stamp()"
+printf '%s\n' "\\set n random(1, $USERS)" \
+	"UPDATE auth.users SET display_name = clock_timestamp()::text WHERE id = 'user' || :n;" |
+	as_user tee "$SERVER_DIR/statement.sql" >/dev/null
+as_user pgbench -n -R 50 -T "${SYNC_SECONDS:-20}" -U "$RUN_USER" -h "$SERVER_DIR/socket" -p "$PORT" \
+	-f "$SERVER_DIR/statement.sql" aisales_auth >/dev/null
+superuser_sql aisales_app 'SELECT dualdb.sync()' >/dev/null
+superuser_sql aisales_app "
+	SELECT format('sync delay of %s changes, in sync_intervals: median %s, p99 %s (target <= 2)', count(*),
+		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY d))::numeric, 2),
+		round((percentile_cont(0.99) WITHIN GROUP (ORDER BY d))::numeric, 2))
+	FROM (SELECT extract(epoch FROM a.arrived - a.sent) * 1000
+		/ (SELECT s.setting::integer FROM pg_settings s WHERE s.name = 'dualdb.sync_interval') AS d
+		FROM public.arrivals a) x"

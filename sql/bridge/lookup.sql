@@ -53,26 +53,22 @@ CREATE OR REPLACE FUNCTION app.%1$s RETURNS SETOF app.users
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_user record;
-	v_news app.users[];
 BEGIN
-	FOR v_user IN
+	RETURN QUERY
+	WITH arrived AS MATERIALIZED (
 		SELECT ROW(%2$s)::app.users AS found,
 			u.id IS NULL OR (%3$s) IS DISTINCT FROM (%4$s) AS is_news
 		FROM dualdb.bridge_lookup(
 				'SELECT id, %5$s FROM bridge.user_lookup WHERE %6$s', ARRAY[%7$s])
 				AS r(id text, %8$s)
 			LEFT JOIN app.users u ON u.id = r.id
-	LOOP
-		RETURN NEXT v_user.found;
-		IF v_user.is_news THEN
-			v_news := v_news || v_user.found;
-		END IF;
-	END LOOP;
-	IF v_news IS NOT NULL AND NOT current_setting('transaction_read_only')::boolean THEN
-		PERFORM bridge.remember_users(v_news);
-	END IF;
+	), remembered AS MATERIALIZED (
+		SELECT bridge.remember_users(array_agg(a.found))
+		FROM arrived a WHERE a.is_news
+		HAVING count(*) > 0 AND NOT current_setting('transaction_read_only')::boolean
+	)
+	SELECT (a.found).* FROM arrived a
+	WHERE (SELECT count(*) FROM remembered) >= 0;
 END
 $$
 			$create$, v_function.signature, v_column.whole_row, v_column.present,

@@ -7,6 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	VALUES ('default_transaction_read_only = on'), ('statement_timeout = ''5s'''),
 		('lock_timeout = ''1s'''), ('idle_in_transaction_session_timeout = ''30s'''),
+		('idle_session_timeout = ''5min'''),
 		('search_path = pg_catalog, pg_temp'), ('row_security = on'),
 		('temp_file_limit = ''64MB'''), ('work_mem = ''4MB'''),
 		('max_parallel_workers_per_gather = 0'), ('log_statement = ''none''')
@@ -53,7 +54,7 @@ AS $$
 			|| coalesce(' NO' || x.replication, '')
 			|| CASE WHEN x.login IS NULL THEN '' WHEN f.login THEN ' LOGIN' ELSE ' NOLOGIN' END
 			|| coalesce(' NO' || x.inherits, '')
-			|| CASE WHEN x.unlimited IS NULL THEN '' ELSE ' CONNECTION LIMIT 30' END AS mend
+			|| CASE WHEN x.unlimited IS NULL THEN '' ELSE ' CONNECTION LIMIT 60' END AS mend
 		FROM pg_roles r
 			LEFT JOIN (SELECT DISTINCT d.name, d.login FROM dualdb.fixed_roles() d) f ON f.name = r.rolname
 			CROSS JOIN LATERAL (SELECT

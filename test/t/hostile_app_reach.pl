@@ -110,7 +110,9 @@ like($attacker->ask($sort), qr/^53400: temporary file size exceeds/, 'no more te
 is($owner->ask($sort), '100000', 'control: the superuser has no limit');
 like($attacker->ask("SELECT pg_terminate_backend(" . $owner->ask('SELECT pg_backend_pid()') . ')'), qr/^42501: /, 'nobody else is ended');
 
-# all connections that it can get
+# all connections that it can get; the number is the operator's, and no setup changes it
+$owner->ask('ALTER ROLE dualdb_bridge CONNECTION LIMIT 30');
+$owner->ask('SELECT dualdb.setup_auth()');
 my @flood = ($attacker);
 my $refusal = '';
 while (@flood < 50 && $refusal eq '')
