@@ -38,7 +38,7 @@ breaks_ok($node, 'aisales_auth',
 breaks_ok($node, 'aisales_app',
 	[ 'error|owners', 'ALTER TABLE app.orders OWNER TO carol' ],
 	[ 'error|owners', 'ALTER FOREIGN TABLE bridge.user_lookup OWNER TO carol' ],
-	[ 'error|definer_search_path', 'ALTER FUNCTION bridge.sync() RESET ALL' ],
+	[ 'error|definer_search_path', 'ALTER FUNCTION bridge.sync(integer) RESET ALL' ],
 	(map { [ 'error|row_security', "ALTER TABLE app.$_ DISABLE ROW LEVEL SECURITY", also => ['error|relation_privileges'],
 			mend => "ALTER TABLE app.$_ ENABLE ROW LEVEL SECURITY", like => qr/^ALTER TABLE app.$_ ENABLE ROW LEVEL SECURITY;$/ ] }
 		'projects', 'orders', 'messages', 'integrations', 'products', 'reports', 'model_trainings', 'api_logs'),
