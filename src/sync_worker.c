@@ -3,7 +3,7 @@
  *
  * The postmaster starts it when recovery is over, so there is none on a standby
  * and one on a standby that has been promoted; and starts it again should it
- * end.  It works as dualdb_sync, which may do nothing else, and cannot leave
+ * end.  It waits while no database has been named.  It works as dualdb_sync, which may do nothing else, and cannot leave
  * that role.
  */
 #include "dualdb.h"
@@ -45,7 +45,7 @@ sync_worker_init(void)
 {
 	BackgroundWorker worker = {0};
 
-	if (!process_shared_preload_libraries_in_progress || *app_database == '\0')
+	if (!process_shared_preload_libraries_in_progress)
 		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
 		BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -255,16 +255,32 @@ wait_for_turn(const SharedState *s, TimestampTz last)
 	}
 }
 
-/* Another database, or none, is for a new process. */
+/* A process stays in its database; another one takes another process. */
 static void
 reload_settings(const char *database)
 {
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
-	if (*app_database == '\0')
-		proc_exit(0);
 	if (strcmp(app_database, database) != 0)
 		proc_exit(1);
+}
+
+/* Wait until there is a database to work in. */
+static void
+wait_for_database(void)
+{
+	while (*app_database == '\0')
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
 }
 
 void
@@ -278,8 +294,7 @@ dualdb_sync_worker(Datum unused)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	if (*app_database == '\0')
-		proc_exit(0);
+	wait_for_database();
 	database = MemoryContextStrdup(TopMemoryContext, app_database);
 	BackgroundWorkerInitializeConnection(database, NULL, 0);
 

@@ -222,10 +222,18 @@ AS $$
 	WHERE 'bridge' = ANY (sides) AND NOT coalesce(t.synced_at > clock_timestamp()
 		- 10 * coalesce(current_setting('dualdb.sync_interval', true), '2s')::interval, false)
 	UNION ALL
-	SELECT 'warning', 'sync_worker', 'dualdb.app_database is not set: no worker syncs.',
+	SELECT 'warning', 'sync_worker', format('dualdb.app_database is "%s": no worker syncs here.',
+			current_setting('dualdb.app_database', true)),
 		format('ALTER SYSTEM SET dualdb.app_database = %L; SELECT pg_reload_conf();', current_database())
 	WHERE 'bridge' = ANY (sides) AND dualdb.library_preloaded()
-		AND current_setting('dualdb.app_database', true) = ''
+		AND current_setting('dualdb.app_database', true) <> current_database()
+	UNION ALL
+	SELECT 'warning', 'sync_worker', 'The sync worker is not at work.',
+		'Look for its last message in the server''s log; it is started again every 5 seconds.'
+	WHERE 'bridge' = ANY (sides) AND dualdb.library_preloaded() AND NOT pg_is_in_recovery()
+		AND current_setting('dualdb.app_database', true) = current_database()
+		AND NOT EXISTS (SELECT FROM pg_stat_activity a
+			WHERE a.backend_type = 'dualdb sync worker' AND a.datname = current_database())
 	UNION ALL
 	SELECT 'warning', 'max_feed_age',
 		'dualdb.max_feed_age is 0: tokens that were revoked while the auth database is away stay valid until they expire.',

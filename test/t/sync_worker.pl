@@ -22,6 +22,16 @@ sub soon
 	my ($sql, $what, $node) = @_;
 	return ok(($node // $app)->poll_query_until('aisales_app', $sql), $what);
 }
+sub wait_for_log
+{
+	my ($in, $pattern) = @_;
+	for (my $polls = 0; $polls < 600; $polls++)
+	{
+		return 1 if slurp_file($in->logfile) =~ $pattern;
+		select(undef, undef, undef, 0.1);
+	}
+	return 0;
+}
 my $worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'dualdb sync worker'";
 
 # what is new arrives by itself
@@ -135,15 +145,26 @@ $standby->promote;
 auth("UPDATE auth.users SET display_name = 'Ann D.' WHERE id = '$ann'");
 soon("SELECT display_name = 'Ann D.' FROM app.users WHERE id = '$ann'", 'a promoted one has one', $standby);
 
-# another database, and none
-$standby->safe_psql('postgres', "ALTER SYSTEM SET dualdb.app_database = ''");
-$standby->reload;
-soon("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'dualdb sync worker'", 'without a database it goes', $standby);
-$standby->safe_psql('postgres', "ALTER SYSTEM SET dualdb.app_database = 'postgres'");
-$standby->restart;
-soon("SELECT datname = 'postgres' FROM pg_stat_activity WHERE backend_type = 'dualdb sync worker'", 'a database without the extension does not trouble it', $standby);
-$standby->safe_psql('postgres', "ALTER SYSTEM SET dualdb.app_database = 'aisales_app'");
-$standby->reload;
-soon("SELECT datname = 'aisales_app' FROM pg_stat_activity WHERE backend_type = 'dualdb sync worker'", 'it moves', $standby);
+# another database, and none: a reload is enough
+sub set_database
+{
+	my ($database) = @_;
+	$standby->safe_psql('postgres', "ALTER SYSTEM SET dualdb.app_database = '$database'");
+	$standby->reload;
+	return;
+}
+my $where = "SELECT count(*) = 1 AND bool_and(datname IS NOT DISTINCT FROM %s) FROM pg_stat_activity WHERE backend_type = 'dualdb sync worker'";
+set_database('');
+ok($standby->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'aisales_app' AND pid <> pg_backend_pid()"),
+	'without a database it lets go of the one it had');
+$standby->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE aisales_app; DROP DATABASE copy');
+set_database('postgres');
+ok($standby->poll_query_until('postgres', sprintf $where, "'postgres'"), 'a database without the extension does not trouble it');
+set_database('nowhere');
+ok(wait_for_log($standby, qr/FATAL:  database "nowhere" does not exist/), 'one that does not exist is in the log');
+set_database('aisales_app');
+ok($standby->poll_query_until('postgres', sprintf $where, "'aisales_app'"), 'it moves');
+auth("UPDATE auth.users SET display_name = 'Ann E.' WHERE id = '$ann'");
+soon("SELECT display_name = 'Ann E.' FROM app.users WHERE id = '$ann'", 'and works', $standby);
 
 done_testing();

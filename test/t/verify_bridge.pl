@@ -81,10 +81,11 @@ SKIP:
 }
 SKIP:
 {
-	skip 'no setting dualdb.app_database', 2 unless $is_there->("current_setting('dualdb.app_database', true) IS NOT NULL");
+	skip 'no setting dualdb.app_database', 3 unless $is_there->("current_setting('dualdb.app_database', true) IS NOT NULL");
 	is(said_of('sync_worker'), 'warning', 'no worker');
 	$node->safe_psql($app, hints_of($node, $app, 'sync_worker'));
-	ok($node->poll_query_until($app, q{SELECT status = 'ok' FROM dualdb.verify_setup() WHERE item = 'sync_worker'}), 'a worker');
+	ok($node->poll_query_until($app, q{SELECT status = 'ok' FROM dualdb.verify_setup() WHERE item = 'sync_worker'}), 'a worker, by the hint');
+	ok($node->poll_query_until($app, q{SELECT lag < interval '1 minute' FROM app.sync_status}), 'which works');
 }
 
 done_testing();

@@ -71,7 +71,7 @@ breaks_ok($node, 'aisales_app',
 		'SELECT ON bridge.user_lookup TO dualdb_app_service', 'UPDATE ON bridge.sync_state TO carol',
 		'SELECT ON app.orders TO carol WITH GRANT OPTION', 'SELECT ON app.projects TO dualdb_bridge'),
 	too_many('column_privileges', 'SELECT (email) ON app.users TO dualdb_app_user', 'UPDATE (email) ON app.users TO dualdb_app_service'),
-	too_many('function_privileges', 'EXECUTE ON FUNCTION bridge.sync(integer) TO PUBLIC', 'EXECUTE ON FUNCTION dualdb.sync() TO dualdb_app_service',
+	too_many('function_privileges', 'EXECUTE ON FUNCTION bridge.sync(integer) TO PUBLIC', 'EXECUTE ON FUNCTION dualdb.sync(integer) TO dualdb_app_service',
 		'EXECUTE ON FUNCTION dualdb.authenticate(text) TO PUBLIC'),
 	too_many('catalog_privileges', 'SELECT ON pg_user_mapping TO dualdb_app_service'),
 	[ 'error|default_privileges', 'ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_app_owner GRANT ALL ON SEQUENCES TO carol' ]);
