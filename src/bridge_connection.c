@@ -25,6 +25,9 @@
 
 static PGconn *connection = NULL;
 
+/* How many have been made: another number is another connection. */
+static int64 connections_made = 0;
+
 /* The server or the mapping has been altered since. */
 static bool options_changed = false;
 
@@ -56,6 +59,18 @@ bridge_connection_init(void)
 								  (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_changed_options,
 								  (Datum) 0);
+}
+
+int64
+bridge_connection_number(void)
+{
+	return connections_made;
+}
+
+/* What the other side has to say beside its answers is not for this log. */
+static void
+drop_notice(void *arg, const PGresult *result)
+{
 }
 
 void
@@ -157,6 +172,7 @@ connect_to_host(BridgeOptions *options, const BridgeHost *host,
 		appendStringInfoString(detail, "out of memory\n");
 		return BRIDGE_UNREACHABLE;
 	}
+	PQsetNoticeReceiver(connection, drop_notice, NULL);
 	status = finish_connecting(deadline);
 	if (status == BRIDGE_OK && !login_is_allowed(options))
 	{
@@ -173,6 +189,7 @@ connect_to_host(BridgeOptions *options, const BridgeHost *host,
 		bridge_disconnect();
 		return BRIDGE_UNREACHABLE;
 	}
+	connections_made++;
 	return BRIDGE_OK;
 }
 

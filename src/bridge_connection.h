@@ -29,6 +29,8 @@ extern void bridge_connection_init(void);
 extern BridgeStatus bridge_connect(Deadline deadline, PGconn **conn,
 								   bool *reused, StringInfo detail);
 
+extern int64 bridge_connection_number(void);
+
 /* Close it, whatever it is doing. */
 extern void bridge_disconnect(void);
 

@@ -52,7 +52,7 @@ next_result(PGconn *conn, const BridgeQuery *query, Deadline *deadline,
 		if (!PQconsumeInput(conn))
 			return BRIDGE_LOST;
 		if (query->renewed)
-			*deadline = deadline_in(query->timeout);
+			*deadline = Min(deadline_in(query->timeout), query->last_deadline);
 	}
 	*result = PQgetResult(conn);
 	return BRIDGE_OK;

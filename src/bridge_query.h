@@ -11,7 +11,8 @@ typedef struct BridgeQuery
 	const char *const *args;
 	bool		prepared;		/* parsed once for each connection */
 	int64		timeout;		/* ms, over connecting and asking together */
-	bool		renewed;		/* every piece of an answer starts it anew */
+	bool		renewed;		/* every piece of an answer starts it anew, */
+	Deadline	last_deadline;	/* but not beyond this */
 } BridgeQuery;
 
 /*

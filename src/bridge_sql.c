@@ -12,9 +12,11 @@
 
 /* The sync is given more time: the auth database's own limit for it is 5 s. */
 #define SYNC_TIMEOUTS	3
+#define SYNC_MAX_TIMEOUTS	60
 
 PG_FUNCTION_INFO_V1(dualdb_bridge_lookup);
 PG_FUNCTION_INFO_V1(dualdb_bridge_fetch);
+PG_FUNCTION_INFO_V1(dualdb_bridge_connection_number);
 
 /*
  * All errors are of class 08, which says: ask again, the request was not at fault.
@@ -119,6 +121,7 @@ run(FunctionCallInfo fcinfo, bool is_lookup)
 	query.prepared = is_lookup;
 	query.timeout = is_lookup ? bridge_timeout : (int64) bridge_timeout * SYNC_TIMEOUTS;
 	query.renewed = !is_lookup;
+	query.last_deadline = deadline_in((int64) bridge_timeout * SYNC_MAX_TIMEOUTS);
 	initStringInfo(&detail);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
@@ -149,4 +152,11 @@ dualdb_bridge_fetch(PG_FUNCTION_ARGS)
 {
 	run(fcinfo, false);
 	PG_RETURN_NULL();
+}
+
+/* dualdb.bridge_connection_number() returns bigint */
+Datum
+dualdb_bridge_connection_number(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(bridge_connection_number());
 }

@@ -24,8 +24,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
+#include "bridge_connection.h"
 #include "shared_state.h"
 #include "sync_worker.h"
 
@@ -138,17 +138,20 @@ end_work(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+/* Is there more to be had at once? */
 static bool
-column_is_true(int column)
+pass_goes_on(void)
 {
 	bool		isnull;
-	Datum		d = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-								  column, &isnull);
 
-	return !isnull && DatumGetBool(d);
+	if (SPI_execute("SELECT v.scanning FROM app.sync_status v", false, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		return false;
+	return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, 1, &isnull));
 }
 
-/* One transaction of the sync; true when there is more to be had at once. */
+/* One transaction of the sync; true when the next one need not wait. */
 static bool
 sync_once(void)
 {
@@ -158,19 +161,16 @@ sync_once(void)
 	if (is_set_up() && become_sync_role())
 	{
 		SPI_connect();
-		if (SPI_execute("SELECT s.users + s.deleted > 0 AND NOT s.complete "
-						"FROM dualdb.sync(" BATCH_SIZE ") s", false, 1) == SPI_OK_SELECT &&
-			SPI_processed == 1)
-			more = column_is_true(1);
+		SPI_execute("SELECT FROM dualdb.sync(" BATCH_SIZE ")", false, 1);
+		more = pass_goes_on();
 		SPI_finish();
 	}
 	end_work();
 	return more;
 }
 
-/* Let app.sync_status show what went wrong. */
 static void
-note_failure(const char *message)
+write_failure(const char *message)
 {
 	Oid			types[] = {TEXTOID};
 	Datum		values[1];
@@ -185,6 +185,27 @@ note_failure(const char *message)
 		SPI_finish();
 	}
 	end_work();
+}
+
+/* Let app.sync_status show what went wrong, where it can be written down. */
+static void
+note_failure(const char *message)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		write_failure(message);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(context);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
 }
 
 /* What a failure is called in the view. */
@@ -238,13 +259,13 @@ try_sync(bool *failing)
 
 /* Wait until it is time for the next sync, or somebody wants it earlier. */
 static void
-wait_for_turn(const SharedState *s, TimestampTz last)
+wait_for_turn(const SharedState *s, Deadline last)
 {
 	while (!ConfigReloadPending)
 	{
 		bool		wanted = s != NULL && s->sync_wanted;
 		int			interval = wanted ? Min(WAKE_INTERVAL_MS, sync_interval) : sync_interval;
-		long		since = TimestampDifferenceMilliseconds(last, GetCurrentTimestamp());
+		long		since = (long) (deadline_in(0) - last);
 
 		if (since >= interval)
 			break;
@@ -297,6 +318,9 @@ dualdb_sync_worker(Datum unused)
 	wait_for_database();
 	database = MemoryContextStrdup(TopMemoryContext, app_database);
 	BackgroundWorkerInitializeConnection(database, NULL, 0);
+	/* whatever the database's owner has set for it */
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
 
 	s = shared_state();
 	if (s != NULL)
@@ -308,7 +332,7 @@ dualdb_sync_worker(Datum unused)
 									ALLOCSET_DEFAULT_SIZES);
 	for (;;)
 	{
-		TimestampTz started = GetCurrentTimestamp();
+		Deadline	started = deadline_in(0);
 
 		if (ConfigReloadPending)
 			reload_settings(database);

@@ -1,13 +1,35 @@
 -- Asking the auth database now: app.lookup_users() and app.lookup_user_by_email().
 --
--- They are made for the columns that the directory has at the time;
--- dualdb.add_directory_column() makes them anew.  What has been found is put into
--- the directory for the next join, without waiting for anybody: a row that the
--- sync or another look-up is about to write needs no help.
+-- Who has been found is put into the directory for the next join, without waiting
+-- for anybody.  An answer may be older than what a sync brings meanwhile, and must
+-- not be written over it: who is not in the directory is locked before the
+-- question, so that the sync puts them off; who is there is written only if their
+-- row is still the one from before the question.
+
+CREATE OR REPLACE FUNCTION bridge.claim_users(ids text[]) RETURNS text[]
+LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('transaction_read_only')::boolean THEN
+		RETURN '{}';
+	END IF;
+	-- locks are few: more users than this come with the next sync
+	RETURN ARRAY(
+		SELECT m.id FROM (SELECT DISTINCT i.id FROM unnest(ids) i(id)
+			WHERE NOT EXISTS (SELECT FROM app.users u WHERE u.id = i.id) LIMIT 100) m
+		WHERE pg_try_advisory_xact_lock(hashtext('app.users'), hashtext(m.id)));
+END
+$$;
+COMMENT ON FUNCTION bridge.claim_users(text[]) IS
+	'internal: those of the users who are not in the directory and may be put there after they have been asked for';
+REVOKE ALL ON FUNCTION bridge.claim_users(text[]) FROM PUBLIC;
+
+-- For the columns that the directory has at the time; dualdb.add_directory_column()
+-- makes these functions anew.
 DO $do$
 DECLARE
 	v_column record;
-	v_function record;
 BEGIN
 	SELECT string_agg(c.name, ', ') AS names,
 		string_agg(c.name || ' ' || c.type, ', ') AS definitions,
@@ -24,62 +46,93 @@ BEGIN
 	FROM bridge.directory_columns() c;
 
 	EXECUTE format($create$
-CREATE OR REPLACE FUNCTION bridge.remember_users(users app.users[]) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
+CREATE OR REPLACE FUNCTION bridge.remember_users(claimed app.users[], changed app.users[], versions xid[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms'
-AS $$
+AS %L
+		$create$, format($body$
 BEGIN
-	INSERT INTO app.users AS u (id, %1$s)
-	SELECT r.id, %2$s
-	FROM unnest(users) r
-	WHERE pg_try_advisory_xact_lock(hashtext('app.users'), hashtext(r.id))
-	ON CONFLICT (id) DO UPDATE SET (%1$s) = (SELECT %2$s FROM (SELECT excluded.*) r);
+	INSERT INTO app.users (id, %1$s)
+	SELECT r.id, %2$s FROM unnest(claimed) r
+	ON CONFLICT (id) DO NOTHING;
+	UPDATE app.users u SET (%1$s) = ROW(%2$s)
+	FROM ROWS FROM (unnest(changed), unnest(versions)) AS r(%3$s, seen)
+	WHERE u.id = r.id AND u.xmin = r.seen
+		AND pg_try_advisory_xact_lock(hashtext('app.users'), hashtext(r.id));
 EXCEPTION
 	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN NULL;
 END
-$$
-		$create$, v_column.names, v_column.arriving);
+		$body$, v_column.names, v_column.arriving,
+		(SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+			WHERE a.attrelid = 'app.users'::regclass AND a.attnum > 0 AND NOT a.attisdropped)));
 
-	FOR v_function IN
-		SELECT f.signature, f.condition, f.argument
-		FROM (VALUES
-			('lookup_users(ids text[])', 'id = ANY ($1)', 'ids::text'),
-			('lookup_user_by_email(email text)', 'email_norm = $1',
-				'lower(btrim(email) COLLATE "C")')) f(signature, condition, argument)
-	LOOP
-		EXECUTE format($create$
-CREATE OR REPLACE FUNCTION app.%1$s RETURNS SETOF app.users
+	EXECUTE format($create$
+CREATE OR REPLACE FUNCTION app.lookup_users(ids text[]) RETURNS SETOF app.users
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER ROWS 20
 SET search_path = pg_catalog, pg_temp
-AS $$
+AS %L
+		$create$, format($body$
+DECLARE
+	v_claimed text[] := bridge.claim_users(ids);
 BEGIN
 	RETURN QUERY
 	WITH arrived AS MATERIALIZED (
-		SELECT ROW(%2$s)::app.users AS found,
-			u.id IS NULL OR (%3$s) IS DISTINCT FROM (%4$s) AS is_news
-		FROM dualdb.bridge_lookup(
-				'SELECT id, %5$s FROM bridge.user_lookup WHERE %6$s', ARRAY[%7$s])
-				AS r(id text, %8$s)
+		SELECT ROW(%1$s)::app.users AS found, r.id, u.xmin AS seen,
+			(%2$s) IS DISTINCT FROM (%3$s) AS is_changed
+		FROM dualdb.bridge_lookup(%4$L, ARRAY[ids::text]) AS r(id text, %5$s)
 			LEFT JOIN app.users u ON u.id = r.id
 	), remembered AS MATERIALIZED (
-		SELECT bridge.remember_users(array_agg(a.found))
-		FROM arrived a WHERE a.is_news
+		SELECT bridge.remember_users(
+			array_agg(a.found) FILTER (WHERE a.seen IS NULL),
+			array_agg(a.found) FILTER (WHERE a.seen IS NOT NULL),
+			array_agg(a.seen) FILTER (WHERE a.seen IS NOT NULL))
+		FROM arrived a
+		WHERE a.id = ANY (v_claimed) AND a.seen IS NULL OR a.seen IS NOT NULL AND a.is_changed
 		HAVING count(*) > 0 AND NOT current_setting('transaction_read_only')::boolean
 	)
 	SELECT (a.found).* FROM arrived a
 	WHERE (SELECT count(*) FROM remembered) >= 0;
 END
-$$
-			$create$, v_function.signature, v_column.whole_row, v_column.present,
-			v_column.arriving, v_column.names, v_function.condition,
-			v_function.argument, v_column.definitions);
-	END LOOP;
+		$body$, v_column.whole_row, v_column.present, v_column.arriving,
+		format('SELECT id, %s FROM bridge.user_lookup WHERE id = ANY ($1)', v_column.names),
+		v_column.definitions));
+
+	EXECUTE format($create$
+CREATE OR REPLACE FUNCTION app.lookup_user_by_email(email text) RETURNS SETOF app.users
+LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS %L
+		$create$, format($body$
+DECLARE
+	v_user app.users;
+	v_is_news boolean;
+BEGIN
+	SELECT %1$s INTO v_user
+	FROM dualdb.bridge_lookup(%4$L, ARRAY[lower(btrim(email) COLLATE "C")]) AS r(id text, %5$s)
+		LEFT JOIN app.users u ON u.id = r.id;
+	IF v_user.id IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT (%2$s) IS DISTINCT FROM (%6$s) INTO v_is_news
+	FROM (SELECT 1) one LEFT JOIN app.users u ON u.id = v_user.id;
+	IF v_is_news AND NOT current_setting('transaction_read_only')::boolean THEN
+		-- the id is known now, by which they can be asked for and put here
+		RETURN QUERY SELECT l.* FROM app.lookup_users(ARRAY[v_user.id]) l;
+	ELSE
+		RETURN NEXT v_user;
+	END IF;
+END
+		$body$, v_column.whole_row, v_column.present, v_column.arriving,
+		format('SELECT id, %s FROM bridge.user_lookup WHERE email_norm = $1', v_column.names),
+		v_column.definitions,
+		(SELECT string_agg('v_user.' || c.name, ', ') FROM bridge.directory_columns() c)));
 END
 $do$;
-COMMENT ON FUNCTION bridge.remember_users(app.users[]) IS
-	'internal: put users who have been looked up into the directory';
-REVOKE ALL ON FUNCTION bridge.remember_users(app.users[]) FROM PUBLIC;
+COMMENT ON FUNCTION bridge.remember_users(app.users[], app.users[], xid[]) IS
+	'internal: put users who have been looked up into the directory: claimed ones, and changed ones whose rows have these versions still';
+REVOKE ALL ON FUNCTION bridge.remember_users(app.users[], app.users[], xid[]) FROM PUBLIC;
 
 COMMENT ON FUNCTION app.lookup_users(text[]) IS
 	'users as the auth database has them now, those of the ids that exist; an error of class 08 when it cannot be asked';

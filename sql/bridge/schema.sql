@@ -20,5 +20,6 @@ COMMENT ON SCHEMA bridge IS 'dualdb: foreign tables of the auth database and the
 -- keys and revocations are written by bridge.sync() alone
 GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
 	TO dualdb_bridge_owner;
-GRANT EXECUTE ON FUNCTION dualdb.bridge_lookup(text, text[]), dualdb.bridge_fetch(text, text[])
+GRANT EXECUTE ON FUNCTION dualdb.bridge_lookup(text, text[]), dualdb.bridge_fetch(text, text[]),
+	dualdb.bridge_connection_number()
 	TO dualdb_bridge_owner;

@@ -87,7 +87,7 @@ COMMENT ON FOREIGN TABLE bridge.revocations IS 'access tokens that are refused b
 
 CREATE FOREIGN TABLE IF NOT EXISTS bridge.feed
 (
-	horizon xid8, feed_id text, is_standby boolean
+	horizon xid8, feed_id text, is_standby boolean, age interval
 ) SERVER dualdb_auth OPTIONS (schema_name 'bridge', table_name 'feed');
 ALTER FOREIGN TABLE bridge.feed OWNER TO dualdb_bridge_owner;
 COMMENT ON FOREIGN TABLE bridge.feed IS 'up to where the auth database''s changes have been seen';

@@ -77,6 +77,7 @@ REVOKE ALL ON FUNCTION bridge.sync_revocations(xid8) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION bridge.begin_pass() RETURNS bridge.sync_state
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '5s'
 AS $$
 DECLARE
 	v_state bridge.sync_state;
@@ -86,8 +87,9 @@ BEGIN
 	SELECT s.* INTO STRICT v_state FROM bridge.sync_state s FOR UPDATE;
 	v_state.synced_at := clock_timestamp();
 	SELECT f.* INTO STRICT v_feed
-	FROM dualdb.bridge_fetch('SELECT horizon, feed_id, is_standby FROM bridge.feed', '{}')
-		AS f(horizon xid8, feed_id text, is_standby boolean);
+	FROM dualdb.bridge_fetch('SELECT horizon, feed_id, is_standby, age FROM bridge.feed', '{}')
+		AS f(horizon xid8, feed_id text, is_standby boolean, age interval);
+	v_state.synced_at := v_state.synced_at - v_feed.age;
 
 	-- Marks of another feed say nothing about this one.  A standby is only late,
 	-- but a primary whose marks have gone back has been restored.
@@ -106,6 +108,10 @@ BEGIN
 		v_state.last_id := NULL;
 		v_state.next_horizon := greatest(v_feed.horizon, v_state.horizon);
 	END IF;
+	-- every batch has to know of what is below it, and a later one may be a
+	-- standby's that is behind
+	v_state.next_horizon := greatest(least(v_feed.horizon, v_state.next_horizon),
+		v_state.horizon);
 	RETURN v_state;
 END
 $$;
@@ -123,8 +129,10 @@ DECLARE
 	v_before bridge.sync_state;
 	v_after bridge.sync_state;
 	v_step record;
+	v_connection bigint;
 BEGIN
 	v_before := bridge.begin_pass();
+	v_connection := dualdb.bridge_connection_number();
 	keys := bridge.sync_keys();
 	revocations := bridge.sync_revocations(v_before.horizon);
 	v_after := v_before;
@@ -139,6 +147,13 @@ BEGIN
 		users := 0;
 		deleted := 0;
 	END;
+	IF dualdb.bridge_connection_number() <> v_connection THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'connection_failure',
+			MESSAGE = 'the connection to the auth database was lost during the sync',
+			DETAIL = 'Another host may have answered since.',
+			HINT = 'Run it again.';
+	END IF;
 	UPDATE bridge.sync_state s SET feed_id = v_after.feed_id, horizon = v_after.horizon,
 		synced_at = v_after.synced_at, stage = v_after.stage, is_full = v_after.is_full,
 		next_horizon = v_after.next_horizon, last_id = v_after.last_id,

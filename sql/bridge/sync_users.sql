@@ -17,8 +17,8 @@ COMMENT ON FUNCTION bridge.directory_columns() IS
 	'internal: the columns that the directory has from the auth database, but for the id';
 REVOKE ALL ON FUNCTION bridge.directory_columns() FROM PUBLIC;
 
--- An open transaction that has looked a user up may have put them into the
--- directory, and says so by a lock that bridge.remember_users() takes.
+-- An open transaction that may put a user into the directory has a lock, since
+-- before it asked for them (bridge.claim_users).  A prepared one has no process.
 CREATE OR REPLACE FUNCTION bridge.held_users(ids text[]) RETURNS text[]
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -26,16 +26,14 @@ AS $$
 	SELECT coalesce(array_agg(i.id), '{}')
 	FROM unnest(ids) i(id)
 	WHERE hashtext(i.id)::oid = ANY (ARRAY(
-		SELECT l.objid FROM pg_locks l JOIN pg_locks t ON t.pid = l.pid
+		SELECT l.objid FROM pg_locks l
 		WHERE l.locktype = 'advisory' AND l.classid = hashtext('app.users')::oid
-			AND l.objsubid = 2 AND l.pid <> pg_backend_pid()
+			AND l.objsubid = 2 AND l.pid IS DISTINCT FROM pg_backend_pid()
 			AND l.database = (SELECT d.oid FROM pg_database d
-				WHERE d.datname = current_database())
-			AND t.locktype = 'relation' AND t.mode = 'RowExclusiveLock'
-			AND t.relation = 'app.users'::regclass))
+				WHERE d.datname = current_database())))
 $$;
 COMMENT ON FUNCTION bridge.held_users(text[]) IS
-	'internal: those of the users whose directory rows an open transaction has written';
+	'internal: those of the users whose directory rows an open transaction writes';
 REVOKE ALL ON FUNCTION bridge.held_users(text[]) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bridge.pull_users(condition text, arguments text[],

@@ -59,11 +59,18 @@ CREATE OR REPLACE VIEW bridge.feed AS
 				ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
 			END,
 			pg_relation_filenode('auth.users')) AS feed_id,
-		pg_is_in_recovery() AS is_standby
+		pg_is_in_recovery() AS is_standby,
+		-- a standby that has replayed all of what keeps coming is up to date
+		CASE WHEN NOT pg_is_in_recovery()
+				OR EXISTS (SELECT FROM pg_stat_wal_receiver)
+					AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+			THEN interval '0'
+			ELSE greatest(clock_timestamp() - pg_last_xact_replay_timestamp(), interval '0')
+		END AS age
 	FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r,
 		pg_database d
 	WHERE d.datname = current_database();
 COMMENT ON VIEW bridge.feed IS
-	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover, TRUNCATE); is_standby: the horizon may be behind';
+	'horizon: every change below it has been seen; feed_id: changes when the marks start over (restore, failover, TRUNCATE); is_standby: the horizon may be behind; age: how old a standby''s rows may be';
 REVOKE ALL ON bridge.feed FROM PUBLIC;
 GRANT SELECT ON bridge.feed TO dualdb_bridge;

@@ -90,6 +90,7 @@ bridge.deleted_users change_xid
 bridge.feed horizon
 bridge.feed feed_id
 bridge.feed is_standby
+bridge.feed age
 bridge.revocations kind
 bridge.revocations id
 bridge.revocations min_version

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my ($auth, $app) = two_clusters(app => { allows_streaming => 1,
-	conf => "dualdb.app_database = 'aisales_app'\ndualdb.sync_interval = '200ms'\ndualdb.bridge_timeout = '500ms'" });
+	conf => "dualdb.app_database = 'aisales_app'\ndualdb.sync_interval = '200ms'" });
 my $superuser = getpwuid($<);
 
 sub auth { return $auth->safe_psql('aisales_auth', shift); }
@@ -118,7 +118,11 @@ soon(sprintf($status, "last_success > '$first'"), 'again');
 my $spacing = app(sprintf $status, "last_success - '$first' >= interval '0.5 s'");
 is($spacing, 't', 'but not at once');
 
-# feed age
+# feed age; the worker would make it young again
+$app->append_conf('postgresql.conf', "dualdb.app_database = ''");
+$app->reload;
+ok($app->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'dualdb sync worker'"), 'no worker');
+app('SELECT dualdb.sync()');
 is(app("SET dualdb.max_feed_age = '1h'; SELECT dualdb.authenticate('$new')"), $ann, 'a feed that is young enough');
 app("UPDATE bridge.sync_state SET synced_at = now() - interval '2 h'");
 is(app("SELECT dualdb.authenticate('$new')"), $ann, 'an old one is good enough by default');
@@ -129,6 +133,16 @@ error_is($app, 'aisales_app', 'app_login', "SET dualdb.max_feed_age = 0", qr/^42
 app('SELECT dualdb.sync()');
 is(app("SET dualdb.max_feed_age = '1h'; SELECT dualdb.authenticate('$new')"), $ann, 'the next sync makes tokens good again');
 is($auth->safe_psql('aisales_auth', "SET dualdb.max_feed_age = 1; SELECT dualdb.jwt_verify('$new') ->> 'sub'"), $ann, 'the auth database itself has no feed to be old');
+
+# a long pass does not wait for the interval between its batches
+auth("INSERT INTO auth.users (id, email) SELECT 'm' || i, 'm' || i || '\@example.com' FROM generate_series(1, 25000) i");
+$app->append_conf('postgresql.conf', "dualdb.app_database = 'aisales_app'");
+$app->reload;
+soon("SELECT count(*) = 25000 FROM app.users WHERE id ~ '^m'", 'many users arrive');
+auth('VACUUM FULL auth.users');
+$app->reload;
+soon('SELECT horizon > \'0\' AND stage IS NULL AND feed_id LIKE \'%/\' || ' . auth("SELECT pg_relation_filenode('auth.users')") . ' FROM bridge.sync_state',
+	'another feed is looked through, too');
 
 # a standby has no worker, until it is promoted
 $app->append_conf('postgresql.conf', "dualdb.sync_interval = '200ms'");
