@@ -59,18 +59,20 @@ REVOKE ALL ON FUNCTION dualdb.hba_names_role(text[], text) FROM PUBLIC;
 -- The rules that can be the first to match: those that no earlier one hides, which
 -- takes the same or every address, and the same or every kind of connection.
 CREATE FUNCTION dualdb.verify_hba_first(role text, database text)
-RETURNS TABLE (line_number integer, type text, address text, method text)
+RETURNS TABLE (line_number integer, type text, address text, method text, has_map boolean)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH rules AS (
-		SELECT h.place, h.line_number, h.type, h.address, h.netmask, h.method
+		SELECT h.place, h.line_number, h.type, h.address, h.netmask, h.method,
+			coalesce(array_to_string(h.options, ' ') ~ '\mmap=', false) AS has_map
 		FROM dualdb.verify_hba_rules() h
 		WHERE h.method IS NOT NULL
 			AND dualdb.hba_names_database(h.databases, verify_hba_first.database, verify_hba_first.role)
 			AND dualdb.hba_names_role(h.users, verify_hba_first.role)
 	)
-	SELECT r.line_number, r.type, nullif(concat_ws(' ', r.address, r.netmask), ''), r.method
+	SELECT r.line_number, r.type, nullif(concat_ws(' ', r.address, r.netmask), ''), r.method,
+		r.has_map
 	FROM rules r
 	WHERE NOT EXISTS (SELECT FROM rules e
 		WHERE e.place < r.place
@@ -104,7 +106,7 @@ AS $$
 	UNION ALL
 	SELECT 'warning', 'hba_replication',
 		format('Line %s of pg_hba.conf lets every role with REPLICATION copy the whole server.', h.line_number),
-		format('Write dualdb_replicator instead of all in line %s of pg_hba.conf, or remove it, and run SELECT pg_reload_conf();',
+		format('Remove line %s of pg_hba.conf, or write the role that replicates instead of all in it, and run SELECT pg_reload_conf();',
 			h.line_number)
 	FROM dualdb.verify_hba_rules() h
 	WHERE h.method <> 'reject' AND 'replication' = ANY (h.databases) AND 'all' = ANY (h.users)
@@ -122,12 +124,12 @@ REVOKE ALL ON FUNCTION dualdb.verify_hba_file(text[]) FROM PUBLIC;
 -- Each rule that decides about role dualdb_bridge, for each database and replication.
 CREATE FUNCTION dualdb.verify_hba_ways(
 	sides text[], OUT line_number integer, OUT type text, OUT address text,
-	OUT method text, OUT database text, OUT to_auth boolean)
+	OUT method text, OUT has_map boolean, OUT database text, OUT to_auth boolean)
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT f.line_number, f.type, f.address, f.method, d.name, d.name = a.name
+	SELECT f.line_number, f.type, f.address, f.method, f.has_map, d.name, d.name = a.name
 	FROM (SELECT dualdb.verify_auth_database(sides)) a (name)
 		CROSS JOIN (SELECT b.datname::text FROM pg_database b WHERE b.datallowconn
 			UNION ALL SELECT 'replication') d (name)
@@ -157,9 +159,10 @@ AS $$
 	UNION ALL
 	SELECT 'error', 'hba_bridge_method',
 		format('Line %s of pg_hba.conf authenticates role "dualdb_bridge" by %s.', w.line_number, w.method),
-		format('Put "%s" before it, and run SELECT pg_reload_conf();', CASE w.type
-			WHEN 'local' THEN format('local %I dualdb_bridge peer map=dualdb', w.database)
-			ELSE format('hostssl %I dualdb_bridge %s cert', w.database, w.address) END)
+		format('Put "%s" before line %s of pg_hba.conf%s, and run SELECT pg_reload_conf();',
+			CASE w.type WHEN 'local' THEN format('local %I dualdb_bridge peer map=dualdb', w.database)
+				ELSE 'host all,replication dualdb_bridge all reject' END, w.line_number,
+			CASE WHEN w.type <> 'local' THEN ', after a hostssl line with cert for the app server if it is another one' END)
 	FROM dualdb.verify_hba_ways(sides) w
 	WHERE w.to_auth AND w.method NOT IN ('reject', 'peer', 'cert', 'scram-sha-256', 'gss')
 	UNION ALL
@@ -199,7 +202,9 @@ AS $$
 		format('Put "local %I dualdb_bridge peer map=dualdb" first in pg_hba.conf, or a hostssl line for the app server, and run SELECT pg_reload_conf();',
 			current_database())
 	WHERE 'auth' = ANY (sides) AND NOT 'single' = ANY (sides)
-		AND NOT EXISTS (SELECT FROM dualdb.verify_hba_ways(sides) w WHERE w.to_auth AND w.method <> 'reject')
+		AND NOT EXISTS (SELECT FROM dualdb.verify_hba_ways(sides) w
+			-- without a map, the operating system user has the role's name, and is not the server's
+			WHERE w.to_auth AND w.method <> 'reject' AND (w.method <> 'peer' OR w.has_map))
 $$;
 COMMENT ON FUNCTION dualdb.verify_hba_missing(text[]) IS
 	'internal: verify_setup() of lines that pg_hba.conf should have';

@@ -31,7 +31,7 @@ sub lines_say
 	like($hints, $hint, 'the hint');
 
 	# which, where it says what to put before the line, takes the finding away
-	if (my @put = $hints =~ /^Put "(.*?)"(?: and "(.*?)")? before it/mg)
+	if (my @put = $hints =~ /^Put "(.*?)"(?: and "(.*?)")? before (?:it|line 1 )/mg)
 	{
 		write_hba($node, "local $auth dualdb_bridge peer map=dualdb", grep({ defined } @put), @lines);
 		unlike(findings($node, $auth), qr/\|$item|hba_file/, 'mends it');
@@ -54,14 +54,15 @@ lines_say($elsewhere, qr/./, 'local all +dualdb_bridge scram-sha-256');
 lines_say($elsewhere, qr/./, 'local /^post /^dualdb scram-sha-256') if $node->pg_version->major >= 16;
 lines_say('warning|hba_bridge_elsewhere', qr/^Put "local replication dualdb_bridge reject"/, 'local replication dualdb_bridge scram-sha-256');
 lines_say('warning|hba_bridge_elsewhere warning|hba_replication', qr/./, 'hostssl replication all 10.0.0.0/8 scram-sha-256');
+like(hints_of($node, $auth, 'hba_replication'), qr/^Remove line \d of pg_hba.conf, or write the role that replicates instead of all/, 'the hint');
 
 # how it comes into the auth database
 my $local = "local $auth dualdb_bridge";
-lines_say("error|hba_bridge_method $trust", qr/^Put "local aisales_auth dualdb_bridge peer map=dualdb" before it/, "$local trust");
+lines_say("error|hba_bridge_method $trust", qr/^Put "local aisales_auth dualdb_bridge peer map=dualdb" before line 1 /, "$local trust");
 lines_say('error|hba_bridge_method', qr/^Put "local/, "$local password");
 lines_say('error|hba_bridge_method', qr/^Put "local/, "$local md5");
-lines_say('error|hba_bridge_method', qr/^Put "hostssl aisales_auth dualdb_bridge 10.0.0.1 255.255.255.255 cert" before it/,
-	"hostssl $auth dualdb_bridge 10.0.0.1/32 md5");
+lines_say('error|hba_bridge_method', qr/^Put "host all,replication dualdb_bridge all reject" before line 1 of pg_hba.conf, after a hostssl line/,
+	"hostssl $auth $_ md5") foreach 'dualdb_bridge 10.0.0.1/32', 'all 0.0.0.0/0';
 lines_say('error|hba_bridge_tls', qr/^Write hostssl instead of host in line 1/, "host $auth dualdb_bridge 10.0.0.1/32 scram-sha-256");
 lines_say('error|hba_bridge_tls', qr/^Write hostssl instead of hostnossl in line 1/, "hostnossl $auth all all scram-sha-256");
 
@@ -95,6 +96,19 @@ sub without
 without('^local all.*reject', 'warning|hba_bridge_reject', qr/^Add "local all dualdb_bridge reject"/);
 without('^host all.*reject', 'warning|hba_bridge_reject', qr/^Add "host all dualdb_bridge all reject"/);
 without('peer map', 'warning|hba_bridge_way', qr/^Put "local aisales_auth dualdb_bridge peer map=dualdb" first/);
+
+
+# peer without a map is for an operating system user of the role's name
+sub way_with
+{
+	my ($line) = @_;
+
+	unlink $node->data_dir . '/pg_hba.conf';
+	$node->append_conf('pg_hba.conf', $line);
+	return $node->safe_psql($auth, q{SELECT status FROM dualdb.verify_setup() WHERE item = 'hba_bridge_way'});
+}
+is(way_with('local all all peer'), 'warning', 'peer without a map is no way');
+is(way_with("local $auth dualdb_bridge peer map=dualdb\nlocal all all peer"), 'ok', 'and with one it is');
 
 # replication and the ident map
 $node->safe_psql('postgres', 'CREATE ROLE dualdb_replicator LOGIN REPLICATION');
