@@ -215,7 +215,7 @@ AS $$
 		format('DELETE FROM dualdb.trusted_keys WHERE kid = %L;', k.kid)
 	FROM dualdb.trusted_keys k WHERE 'bridge' = ANY (sides) AND k.origin <> 'bridge'
 	UNION ALL
-	SELECT 'warning', 'sync', coalesce(format('The last sync was at %s.', t.synced_at),
+	SELECT 'warning', 'sync', coalesce('The last sync was at ' || t.synced_at || '.',
 			'There has been no sync.'),
 		'SELECT dualdb.sync();'
 	FROM (SELECT dualdb.verify_synced_at()) t (synced_at)

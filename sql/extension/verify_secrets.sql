@@ -26,7 +26,9 @@ AS $$
 		'|pbkdf2[_:-]sha[0-9]+[$:]|\$pbkdf2|\mscrypt[:$][0-9]+|\$scrypt\$|SCRAM-SHA-256\$[0-9]+:'
 		'|ddb[roc]_[A-Za-z0-9_-]{43}|ddb_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}'
 		'|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}'
-		'|-----BEGIN [A-Z0-9 ]*PRIVATE KEY|\mpostgres(ql)?://[^:/@\s]+:[^:/@\s]+@)'
+		'|-----BEGIN [A-Z0-9 ]*PRIVATE KEY|\mpostgres(ql)?://[^:/@\s]+:[^:/@\s]+@'
+		'|\m(host|hostaddr|port|dbname|user)=[^\s",{}\\]+(\s+[a-z_]+=[^\s",{}\\]+)*\s+password=[^\s",{}\\*]'
+		'|\mpassword=[^\s",{}\\*][^\s",{}\\]*\s+([a-z_]+=[^\s",{}\\]+\s+)*(host|hostaddr|port|dbname|user)=[^\s])'
 $$;
 COMMENT ON FUNCTION dualdb.secret_pattern() IS
 	'internal: what password hashes, tokens and keys look like';
@@ -62,6 +64,8 @@ RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_unusable boolean := false;
 BEGIN
 	status := 'error';
 	item := 'key_file';
@@ -69,6 +73,8 @@ BEGIN
 		PERFORM dualdb.hash_token('verify_setup', '');
 	EXCEPTION WHEN OTHERS THEN
 		GET STACKED DIAGNOSTICS detail = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+		detail := format('%s%s.', detail, ': "' || nullif(dualdb.setting('key_file'), '') || '"');
+		v_unusable := true;
 		RETURN NEXT;
 	END;
 	detail := format('Others can write to directory "%s", which the key file is in.', dualdb.key_file_exposed());
@@ -86,6 +92,12 @@ BEGIN
 	END LOOP;
 
 	item := 'signing_key';
+	IF v_unusable THEN
+		detail := 'No token can be signed without the key file.';
+		hint := 'Do what the hint of key_file says.';
+		RETURN NEXT;
+		RETURN;
+	END IF;
 	BEGIN
 		-- a view of this name would run its owner's code
 		IF NOT EXISTS (SELECT FROM pg_class c
@@ -176,7 +188,8 @@ AS $$
 			THEN format('Remove %s %s, and run SELECT pg_reload_conf();', s.name, s.place)
 			ELSE format('%s RESET %I;', s.change, s.name) END
 	FROM dualdb.verify_settings() s
-	WHERE 'app' = ANY (sides) AND s.name NOT LIKE 'dualdb.%'
+	-- what a standby logs in with at its primary has no other place but a passfile
+	WHERE 'app' = ANY (sides) AND s.name NOT LIKE 'dualdb.%' AND s.name <> 'primary_conninfo'
 		AND (s.value ~ dualdb.secret_pattern()
 			OR s.name LIKE '%.%' AND s.value <> '' AND dualdb.secret_name(s.name))
 	UNION ALL

@@ -63,6 +63,7 @@ sub said_of
 }
 $node->safe_psql($app, 'UPDATE bridge.sync_state SET synced_at = NULL');
 is(said_of('sync'), 'warning', 'no sync');
+is($node->safe_psql($app, "SELECT detail FROM dualdb.verify_setup() WHERE item = 'sync'"), 'There has been no sync.', 'and it says so');
 $node->safe_psql($app, hints_of($node, $app, 'sync'));
 is(said_of('sync'), 'ok', 'a sync a moment ago');
 $node->safe_psql($app, q{UPDATE bridge.sync_state SET synced_at = now() - interval '1 minute'});

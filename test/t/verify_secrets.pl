@@ -25,7 +25,8 @@ $node->safe_psql($app, q{CREATE TABLE public.notes (id serial, body text, tags t
 my %secrets = ('argon2' => $hash, 'bcrypt' => '$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW',
 	'sha512crypt' => '$6$rounds=5000$saltsalt$' . 'x' x 40, 'pbkdf2' => 'pbkdf2_sha256$390000$salt$hash', 'scrypt' => 'scrypt:32768:8:1$salt$hash',
 	'SCRAM' => 'SCRAM-SHA-256$4096:salt$key', 'an access token' => $access_token, 'a refresh token' => $refresh_token, 'an API key' => $api_key,
-	'a private key' => '-----BEGIN EC PRIVATE KEY-----', 'a connection string' => 'postgresql://user:pass@host/db');
+	'a private key' => '-----BEGIN EC PRIVATE KEY-----', 'a connection string' => 'postgresql://user:pass@host/db',
+	'keywords and a password' => 'host=h user=u password=pass', 'a password and keywords' => 'password=pass dbname=d host=h');
 foreach my $kind (sort keys %secrets)
 {
 	breaks_ok($node, $app, [ 'error|secret_values', "INSERT INTO app.messages (project_id, user_id, body) VALUES ('p', 'u', 'this is $secrets{$kind}')",
@@ -75,7 +76,7 @@ $node->adjust_conf('postgresql.conf', 'my.value', undef);
 
 # control: what only looks a little like it
 $node->safe_psql($app, q{ALTER TABLE public.notes ADD password_changed_at timestamptz, ADD token_count text, ADD is_secret boolean, ADD api_key_id text, ADD tokens integer;
-	INSERT INTO public.notes (body, data) VALUES ('costs $2 or $6, see eyJ and scrypt, argon2id', '{"a": "ddb_x"}'), ('https://user@example.com/?a=b', NULL), (NULL, NULL);
+	INSERT INTO public.notes (body, data) VALUES ('costs $2 or $6, see eyJ and scrypt, argon2id', '{"a": "ddb_x"}'), ('https://user@example.com/?a=b', NULL), ('host=h user=u passfile=/x, password=*** host=h, password=x alone', NULL), (NULL, NULL);
 	ALTER DATABASE aisales_app SET my.value = 'plain'});
 is(findings($node, $app), $good, 'words and names that only resemble it');
 

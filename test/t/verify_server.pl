@@ -85,6 +85,8 @@ my $base = $node->basedir;
 my $both = 'error|key_file error|signing_key';
 key_is('', $both, qr/^Set dualdb.key_file/, 'no key file');
 key_is("$base/missing", $both, qr/must be able to read/, 'a missing key file');
+like($node->safe_psql($auth, q{SELECT detail FROM dualdb.verify_setup() WHERE item = 'key_file'}), qr/: "\Q$base\E\/missing"\.$/, 'which is named');
+is(hints_of($node, $auth, 'signing_key'), 'Do what the hint of key_file says.', 'once');
 key_is(make_key_file("$base/open.key", 0640), $both, qr/mode must be 0600/, 'a key file that the group can read');
 key_is(make_key_file($node->data_dir . '/key'), $both, qr/outside the data directory/, 'a key file in the data directory');
 key_is(make_key_file("$base/other.key"), 'error|signing_key', undef, 'another key file');
