@@ -84,6 +84,8 @@ SQL_MEMBERS = \
 	sql/extension/verify_privileges.sql \
 	sql/extension/verify_reach.sql \
 	sql/extension/verify_definitions.sql \
+	sql/extension/verify_functions.sql \
+	sql/extension/verify_missing.sql \
 	sql/extension/verify_hba.sql \
 	sql/extension/verify_secrets.sql \
 	sql/extension/verify.sql

@@ -71,8 +71,9 @@ BEGIN
 	FOREACH v_check IN ARRAY ARRAY['schemas', 'server', 'logging', 'replication',
 		'role_attributes', 'role_settings', 'members', 'powers', 'databases', 'hba_file',
 		'hba_bridge', 'hba_missing', 'ident', 'grants', 'bridge_reach', 'catalog',
-		'default_privileges', 'owners', 'row_security', 'triggers', 'foreign_server',
-		'mappings', 'foreign_tables', 'sync', 'keys', 'secret_tables', 'secret_texts']
+		'default_privileges', 'missing_privileges', 'owners', 'definitions', 'lent_rights',
+		'row_security', 'triggers', 'foreign_server', 'mappings', 'foreign_tables', 'sync',
+		'keys', 'secret_tables', 'secret_texts']
 	LOOP
 		CONTINUE WHEN v_check = 'keys' AND NOT 'auth' = ANY (sides);
 		BEGIN

@@ -45,8 +45,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'error', 'owners',
 		format('%s %s belongs to role "%s".', initcap(o.kind), o.object, r.rolname),
-		format('ALTER %s %s OWNER TO %I;', o.kind, o.object, w.rolname)
+		-- the owner of the tables sees all rows, and so would whoever reads its view
+		CASE WHEN o.schema = 'app' AND c.relkind = 'm' THEN format('DROP MATERIALIZED VIEW %s;', o.object)
+			WHEN o.schema = 'app' AND c.relkind = 'v' AND o.object NOT IN ('app.users', 'app.sync_status')
+				THEN format('ALTER VIEW %s SET (security_invoker = true);', o.object)
+			ELSE format('ALTER %s %s OWNER TO %I;', o.kind, o.object, w.rolname) END
 	FROM dualdb.verify_objects() o
+		LEFT JOIN pg_class c ON c.oid = o.id AND o.kind = 'TABLE'
 		JOIN pg_roles r ON r.oid = o.owner
 		JOIN pg_roles w ON w.rolname = CASE o.schema WHEN 'dualdb' THEN current_user
 			ELSE format('dualdb_%s_owner', o.schema) END
@@ -56,6 +61,9 @@ AS $$
 			WHEN 'app' THEN r.rolname IN ('dualdb_app_owner', 'dualdb_bridge_owner')
 				AND (o.kind <> 'SCHEMA' OR r.oid = w.oid)
 			ELSE r.oid = w.oid END
+		-- which reads what its reader may read, whoever owns it
+		AND NOT (o.schema = 'app' AND coalesce(c.relkind = 'v', false)
+			AND dualdb.is_security_invoker(c.reloptions))
 	UNION ALL
 	SELECT 'error', 'definer_search_path',
 		format('Function %s runs as role "%s" with a search_path that its caller or another role can fill.',
@@ -87,8 +95,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH tables AS (
 		SELECT c.oid, c.relname, c.relrowsecurity
-		FROM unnest(ARRAY['projects', 'orders', 'messages', 'integrations', 'products',
-				'reports', 'model_trainings', 'api_logs']) t (name)
+		FROM unnest(dualdb.verify_user_tables()) t (name)
 			JOIN pg_class c ON c.relname = t.name
 		WHERE c.relnamespace = to_regnamespace('app') AND c.relkind IN ('r', 'p')
 			AND 'app' = ANY (sides)
@@ -167,6 +174,11 @@ AS $$
 		format('DROP RULE %I ON %s;', r.rulename, t.object)
 	FROM tables t JOIN pg_rewrite r ON r.ev_class = t.oid
 	WHERE r.rulename <> '_RETURN'
+	UNION ALL
+	SELECT 'warning', 'triggers',
+		format('Event trigger "%s" runs as whoever changes a definition here, or logs in.', e.evtname),
+		format('DROP EVENT TRIGGER %I;', e.evtname)
+	FROM pg_event_trigger e WHERE 'auth' = ANY (sides)
 $$;
 COMMENT ON FUNCTION dualdb.verify_triggers(text[]) IS
 	'internal: verify_setup() of triggers and rules';

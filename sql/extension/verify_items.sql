@@ -43,9 +43,12 @@ AS $$
 	('relation_privileges', 'server', 'Privileges on tables and views are as setup leaves them.'),
 	('column_privileges', 'server', 'Privileges on columns are as setup leaves them.'),
 	('function_privileges', 'server', 'Privileges on functions are as setup leaves them.'),
+	('missing_privileges', 'server', 'Every role may do what it needs.'),
 	('default_privileges', 'server', 'What the owner roles make is their own.'),
 	('catalog_privileges', 'server', 'Privileges on the system catalog are those of initdb.'),
 	('owners', 'server', 'Every object belongs to its owner role.'),
+	('definitions', 'server', 'Functions are those of setup.'),
+	('lent_rights', 'server', 'No view or function of others lends the application an owner''s rights.'),
 	('definer_search_path', 'server', 'Functions that run as their owner have a search_path of their own.'),
 	('triggers', 'server', 'Every trigger is there and enabled, and no other one.')
 $$;
@@ -123,3 +126,36 @@ $$;
 COMMENT ON FUNCTION dualdb.verify_repair(text, text[]) IS
 	'internal: the setup call that brings a side back';
 REVOKE ALL ON FUNCTION dualdb.verify_repair(text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.verify_user_tables() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY['projects', 'orders', 'messages', 'integrations', 'products', 'reports',
+		'model_trainings', 'api_logs']
+$$;
+COMMENT ON FUNCTION dualdb.verify_user_tables() IS
+	'internal: the tables of schema app whose rows belong to users';
+REVOKE ALL ON FUNCTION dualdb.verify_user_tables() FROM PUBLIC;
+
+CREATE FUNCTION dualdb.verify_bridge_views() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY['user_lookup', 'deleted_users', 'trusted_keys', 'revocations', 'feed']
+$$;
+COMMENT ON FUNCTION dualdb.verify_bridge_views() IS
+	'internal: the views of schema bridge in an auth database';
+REVOKE ALL ON FUNCTION dualdb.verify_bridge_views() FROM PUBLIC;
+
+-- The option is text as it was written.
+CREATE FUNCTION dualdb.is_security_invoker(options text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM unnest(options) o (option)
+		WHERE o.option ~* '^security_invoker=(t|y|on|1)')
+$$;
+COMMENT ON FUNCTION dualdb.is_security_invoker(text[]) IS
+	'internal: does a view read with the rights of whoever reads it?';
+REVOKE ALL ON FUNCTION dualdb.is_security_invoker(text[]) FROM PUBLIC;

@@ -79,6 +79,13 @@ AS $$
 		format('REVOKE ALL ON %s FROM PUBLIC, dualdb_bridge;', o.object)
 	FROM objects o
 	UNION ALL
+	SELECT 'error', 'bridge_reach', format('Relation %s in the bridge''s schema is not dualdb''s.', o.object),
+		format('DROP %s %s;', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+			WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, o.object)
+	FROM dualdb.verify_objects() o JOIN pg_class c ON c.oid = o.id
+	WHERE o.kind = 'TABLE' AND o.schema = 'bridge' AND 'auth' = ANY (sides)
+		AND c.relname <> ALL (dualdb.verify_bridge_views())
+	UNION ALL
 	SELECT 'error', 'large_objects',
 		'lo_compat_privileges lets everybody read and write every large object.',
 		format('ALTER SYSTEM RESET lo_compat_privileges; ALTER DATABASE %I SET lo_compat_privileges = off; SELECT pg_reload_conf();',
