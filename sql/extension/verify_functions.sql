@@ -29,13 +29,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT p.side, split_part(f.name, '.', 1), split_part(f.name, '.', 2),
 		strpos(f.header, 'SECURITY DEFINER') > 0,
-		CASE WHEN strpos(p.sql, '$create$') = 0
+		CASE WHEN strpos(f.chunk, E'\nAS %L') = 0
 			THEN split_part(split_part(c.sql, E'\nAS $' || '$', 2), '$' || '$;', 1) END
 	FROM dualdb.verify_parts(sides) p
 		CROSS JOIN LATERAL regexp_split_to_table(p.sql, '\nCREATE OR REPLACE FUNCTION ')
 			WITH ORDINALITY c (sql, n)
 		CROSS JOIN LATERAL (SELECT split_part(c.sql, '(', 1), split_part(
-			split_part(c.sql, E'\nCOMMENT ON FUNCTION ', 1), E'\nAS $' || '$', 1)) f (name, header)
+			split_part(c.sql, E'\nCOMMENT ON FUNCTION ', 1), E'\nAS $' || '$', 1),
+			split_part(c.sql, E'\nCOMMENT ON FUNCTION ', 1)) f (name, header, chunk)
 	WHERE c.n > 1 AND f.name ~ '^[a-z_]+\.[a-z_0-9]+$'
 $$;
 COMMENT ON FUNCTION dualdb.verify_made_functions(text[]) IS

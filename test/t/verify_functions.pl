@@ -40,7 +40,7 @@ breaks_ok($node, 'aisales_auth',
 
 breaks_ok($node, 'aisales_app',
 	[ 'error|definitions', 'DROP FUNCTION bridge.sync(integer)' ],
-	[ 'error|definitions', 'ALTER FUNCTION bridge.remember_users(app.users[]) SECURITY INVOKER' ],
+	[ 'error|definitions', 'ALTER FUNCTION bridge.remember_users(app.users[], app.users[], xid[]) SECURITY INVOKER' ],
 	[ 'warning|lent_rights', "CREATE FUNCTION public.\"F\"() RETURNS integer $definer" , after => 'DROP FUNCTION public."F"()' ],
 	[ 'warning|lent_rights', 'CREATE VIEW public."All" AS SELECT * FROM app.orders; GRANT SELECT ON public."All" TO dualdb_app_user', after => 'DROP VIEW public."All"' ],
 	[ 'warning|lent_rights', 'CREATE VIEW public.a AS SELECT * FROM app.orders; CREATE VIEW public.b AS SELECT * FROM public.a; GRANT SELECT (id) ON public.b TO PUBLIC',
