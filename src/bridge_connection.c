@@ -135,9 +135,10 @@ login_is_allowed(const BridgeOptions *options)
 	return !options->password_required || PQconnectionUsedPassword(connection);
 }
 
-static BridgeStatus
-connect_to_host(BridgeOptions *options, const BridgeHost *host,
-				const char *session_attrs, Deadline deadline, StringInfo detail)
+/* Add what is this host's, after what is the same for all. */
+static void
+complete_options(BridgeOptions *options, const BridgeHost *host,
+				 const char *session_attrs)
 {
 	int			n = options->n;
 	const char *own[][2] = {
@@ -148,7 +149,6 @@ connect_to_host(BridgeOptions *options, const BridgeHost *host,
 		{"client_encoding", "UTF8"},
 		{"fallback_application_name", "dualdb"},
 	};
-	BridgeStatus status;
 
 	for (int i = 0; i < (int) lengthof(own); i++)
 	{
@@ -159,7 +159,15 @@ connect_to_host(BridgeOptions *options, const BridgeHost *host,
 	}
 	options->keywords[n] = NULL;
 	options->values[n] = NULL;
+}
 
+static BridgeStatus
+connect_to_host(BridgeOptions *options, const BridgeHost *host,
+				const char *session_attrs, Deadline deadline, StringInfo detail)
+{
+	BridgeStatus status;
+
+	complete_options(options, host, session_attrs);
 	if (!AcquireExternalFD())
 	{
 		appendStringInfoString(detail, "too many open files in this backend\n");

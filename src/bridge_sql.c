@@ -126,6 +126,8 @@ run(FunctionCallInfo fcinfo, bool is_lookup)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
 	status = bridge_query(&query, &result, &detail);
+	while (detail.len > 0 && detail.data[detail.len - 1] == '\n')
+		detail.data[--detail.len] = '\0';
 	raise_failure(status, detail.data, is_lookup);
 	PG_TRY();
 	{

@@ -3,8 +3,8 @@
  *
  * The postmaster starts it when recovery is over, so there is none on a standby
  * and one on a standby that has been promoted; and starts it again should it
- * end.  It waits while no database has been named.  It works as dualdb_sync, which may do nothing else, and cannot leave
- * that role.
+ * end.  It waits while no database has been named.  It works as dualdb_sync,
+ * which may do nothing else, and cannot leave that role.
  */
 #include "dualdb.h"
 

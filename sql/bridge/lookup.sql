@@ -75,8 +75,11 @@ SET search_path = pg_catalog, pg_temp
 AS %L
 		$create$, format($body$
 DECLARE
-	v_claimed text[] := bridge.claim_users(ids);
+	v_claimed text[] := '{}';
 BEGIN
+	IF (SELECT count(*) FROM app.users u WHERE u.id = ANY (ids)) < cardinality(ids) THEN
+		v_claimed := bridge.claim_users(ids);
+	END IF;
 	RETURN QUERY
 	WITH arrived AS MATERIALIZED (
 		SELECT ROW(%1$s)::app.users AS found, r.id, u.xmin AS seen,

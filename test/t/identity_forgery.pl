@@ -204,7 +204,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_db_role_setting WHERE 
 # with preloading
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'dualdb'");
 $node->restart;
-my @settings = map { [ split /\|/ ] } split /\n/,
+my @settings = map { [ split /\|/, $_, -1 ] } split /\n/,
   $node->safe_psql(
 	'aisales_app',
 	q{SELECT name, context, setting FROM pg_settings WHERE name LIKE 'dualdb.%'}
