@@ -74,6 +74,7 @@ missing_packages()
 	if [ "${1:-}" = test ]; then
 		command -v prove >/dev/null || echo perl
 		command -v openssl >/dev/null || echo openssl
+		command -v ps >/dev/null || echo procps
 		has_perl IPC::Run || echo libipc-run-perl
 		has_perl Crypt::PK::Ed25519 || echo libcryptx-perl
 		gcc -print-file-name=libasan.so 2>/dev/null | grep -q / || echo gcc
