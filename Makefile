@@ -12,21 +12,29 @@ OBJS_BYTES = \
 	src/api_key.o \
 	src/argon2.o \
 	src/base64url.o \
+	src/bcrypt_hash.o \
 	src/claims.o \
+	src/crypt_hash.o \
 	src/failure_policy.o \
+	src/hash_reader.o \
 	src/jwk.o \
 	src/jws.o \
 	src/jwt.o \
 	src/jwt_header.o \
+	src/legacy_hash.o \
 	src/master_key.o \
 	src/opaque_token.o \
+	src/pbkdf2_hash.o \
 	src/permission.o \
 	src/phc.o \
 	src/redact.o \
+	src/scrypt_hash.o \
 	src/seal.o \
+	src/stored_hash.o \
 	src/strict_json.o \
 	src/totp.o \
-	src/uuid7.o
+	src/uuid7.o \
+	src/wrapped_hash.o
 OBJS = $(OBJS_BYTES) \
 	src/basics_sql.o \
 	src/bridge_connection.o \
@@ -40,6 +48,7 @@ OBJS = $(OBJS_BYTES) \
 	src/governor.o \
 	src/guard_sql.o \
 	src/identity.o \
+	src/legacy_sql.o \
 	src/log_redaction.o \
 	src/login_guard.o \
 	src/outbox.o \
@@ -56,8 +65,10 @@ OBJS = $(OBJS_BYTES) \
 	src/verifier.o \
 	src/verify_sql.o
 
-PG_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags libsodium) -I$(libpq_srcdir)
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libsodium) $(libpq)
+# argon2 and tokens; crypt(3); PBKDF2
+LIBRARIES = libsodium libcrypt libcrypto
+PG_CPPFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBRARIES)) -I$(libpq_srcdir)
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES)) $(libpq)
 # every PG_FUNCTION_ARGS leaves parameters unused
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(WERROR)
 

@@ -33,18 +33,19 @@ memory_available(uint32_t memory_kib)
 	return true;
 }
 
-static bool
-computable(const Argon2Phc *phc)
+/* Can crypto_pwhash() compute it? */
+bool
+argon2_computable(const Argon2Phc *phc)
 {
 	return phc->parallelism == 1 && phc->salt_len == ONE_LANE_SALT_LEN &&
 		(phc->is_argon2id || phc->iterations >= ARGON2I_MIN_ITERATIONS);
 }
 
-static Argon2Status
+static PasswordStatus
 verify_by_computing(const char *password, size_t len, const Argon2Phc *phc)
 {
 	uint8_t		computed[PHC_HASH_MAX];
-	Argon2Status status;
+	PasswordStatus status;
 	int			alg = phc->is_argon2id ?
 		crypto_pwhash_ALG_ARGON2ID13 : crypto_pwhash_ALG_ARGON2I13;
 
@@ -52,17 +53,17 @@ verify_by_computing(const char *password, size_t len, const Argon2Phc *phc)
 	if (crypto_pwhash(computed, phc->hash_len, password, len, phc->salt,
 					  phc->iterations, (size_t) phc->memory_kib * 1024,
 					  alg) != 0)
-		status = ARGON2_NO_MEMORY;
+		status = PASSWORD_NO_MEMORY;
 	else if (sodium_memcmp(computed, phc->hash, phc->hash_len) == 0)
-		status = ARGON2_OK;
+		status = PASSWORD_OK;
 	else
-		status = ARGON2_MISMATCH;
+		status = PASSWORD_MISMATCH;
 	sodium_memzero(computed, sizeof(computed));
 	return status;
 }
 
 /* A new hash of the password, as a PHC string. */
-Argon2Status
+PasswordStatus
 argon2_hash(const char *password, size_t len,
 			uint32_t memory_kib, uint32_t iterations,
 			char str[ARGON2_STRING_SIZE])
@@ -70,23 +71,26 @@ argon2_hash(const char *password, size_t len,
 	if (crypto_pwhash_str_alg(str, password, len, iterations,
 							  (size_t) memory_kib * 1024,
 							  crypto_pwhash_ALG_ARGON2ID13) != 0)
-		return ARGON2_NO_MEMORY;
-	return ARGON2_OK;
+		return PASSWORD_NO_MEMORY;
+	return PASSWORD_OK;
 }
 
-/* Does the password belong to the hash?  str is what phc was parsed from. */
-Argon2Status
+/*
+ * Does the password belong to the hash?  str is what phc was parsed from, and
+ * may be NULL for a hash that is computable.
+ */
+PasswordStatus
 argon2_verify(const char *password, size_t len,
 			  const Argon2Phc *phc, const char *str)
 {
-	if (computable(phc))
+	if (argon2_computable(phc))
 		return verify_by_computing(password, len, phc);
 	if (!memory_available(phc->memory_kib))
-		return ARGON2_NO_MEMORY;
+		return PASSWORD_NO_MEMORY;
 	if (crypto_pwhash_str_verify(str, password, len) == 0)
-		return ARGON2_OK;
-	return memory_available(phc->memory_kib) ? ARGON2_MISMATCH
-		: ARGON2_NO_MEMORY;
+		return PASSWORD_OK;
+	return memory_available(phc->memory_kib) ? PASSWORD_MISMATCH
+		: PASSWORD_NO_MEMORY;
 }
 
 /* Is the hash other than argon2_hash() would make it today? */

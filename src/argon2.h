@@ -11,18 +11,12 @@
 /* Room for any string that argon2_hash() makes, NUL included. */
 #define ARGON2_STRING_SIZE	128
 
-typedef enum Argon2Status
-{
-	ARGON2_OK,
-	ARGON2_MISMATCH,
-	ARGON2_NO_MEMORY
-} Argon2Status;
-
-extern Argon2Status argon2_hash(const char *password, size_t len,
+extern PasswordStatus argon2_hash(const char *password, size_t len,
 								uint32_t memory_kib, uint32_t iterations,
 								char str[ARGON2_STRING_SIZE]);
-extern Argon2Status argon2_verify(const char *password, size_t len,
+extern PasswordStatus argon2_verify(const char *password, size_t len,
 								  const Argon2Phc *phc, const char *str);
+extern bool argon2_computable(const Argon2Phc *phc);
 extern bool argon2_needs_rehash(const Argon2Phc *phc,
 								uint32_t memory_kib, uint32_t iterations);
 extern void argon2_decoy(uint32_t memory_kib, uint32_t iterations,

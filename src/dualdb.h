@@ -6,7 +6,7 @@
 
 #include "compat.h"
 
-#include "argon2.h"
+#include "stored_hash.h"
 
 /* No password is longer; a stored hash of one cannot exist. */
 #define PASSWORD_MAX_LEN	1024	/* bytes */
@@ -42,8 +42,15 @@ extern const uint8_t *require_master_key(void);
 /* For functions that get secrets: keep the statement from other sessions. */
 extern void hide_statement(void);
 
+/* A stored hash, taken apart; raises an error when it cannot be used. */
+extern void require_stored_hash(const char *str, StoredHash *hash);
+
+/* Enter the governor, or raise an error; say that memory is short. */
+extern void require_turn(void);
+extern void raise_no_memory_for_hash(void);
+
 /* Does the password belong to the hash?  Always computes one; see there. */
-extern Argon2Status password_compare(const text *password, const text *nfc,
+extern PasswordStatus password_compare(const text *password, const text *nfc,
 									 const char *hash);
 
 /* The NFC form of a password where it is another than the password. */

@@ -62,15 +62,15 @@ stored_wait(const FailureCount *stored)
 }
 
 static AttemptOutcome
-attempt_outcome(Argon2Status status)
+attempt_outcome(PasswordStatus status)
 {
 	switch (status)
 	{
-		case ARGON2_OK:
+		case PASSWORD_OK:
 			return ATTEMPT_MATCHED;
-		case ARGON2_MISMATCH:
+		case PASSWORD_MISMATCH:
 			return ATTEMPT_FAILED;
-		case ARGON2_NO_MEMORY:
+		case PASSWORD_NO_MEMORY:
 			break;
 	}
 	return ATTEMPT_VOID;
@@ -83,12 +83,12 @@ attempt_outcome(Argon2Status status)
 static int32_t
 guarded_compare(const uint8_t *identifier, const FailureCount *stored,
 				const text *password, const text *nfc, const char *hash,
-				Argon2Status *status)
+				PasswordStatus *status)
 {
 	SharedState *s = shared_state_here();
 	int32_t		wait = s == NULL ? stored_wait(stored) : 0;
 
-	*status = ARGON2_NO_MEMORY;
+	*status = PASSWORD_NO_MEMORY;
 	if (wait > 0 || !governor_enter())
 		return wait;
 	if (s != NULL)
@@ -104,17 +104,17 @@ guarded_compare(const uint8_t *identifier, const FailureCount *stored,
 }
 
 static const char *
-outcome_name(int32_t wait, Argon2Status status)
+outcome_name(int32_t wait, PasswordStatus status)
 {
 	if (wait != 0)
 		return "throttled";
 	switch (status)
 	{
-		case ARGON2_OK:
+		case PASSWORD_OK:
 			return "match";
-		case ARGON2_MISMATCH:
+		case PASSWORD_MISMATCH:
 			return "mismatch";
-		case ARGON2_NO_MEMORY:
+		case PASSWORD_NO_MEMORY:
 			break;
 	}
 	return "busy";
@@ -134,7 +134,7 @@ dualdb_try_password(PG_FUNCTION_ARGS)
 	char	   *hash = PG_ARGISNULL(5) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(5));
 	text	   *nfc = password != NULL ? password_other_form(password) : NULL;
-	Argon2Status status;
+	PasswordStatus status;
 	TupleDesc	tupdesc;
 	Datum		values[2] = {0};
 	bool		nulls[2] = {false, true};

@@ -7,7 +7,6 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "argon2.h"
 #include "base64url.h"
 #include "governor.h"
 
@@ -16,8 +15,8 @@ PG_FUNCTION_INFO_V1(dualdb_verify_password);
 PG_FUNCTION_INFO_V1(dualdb_password_needs_rehash);
 
 /* Not being able to compute is never the same as a wrong password. */
-static void
-raise_no_memory(void)
+void
+raise_no_memory_for_hash(void)
 {
 	ereport(ERROR,
 			errcode(ERRCODE_OUT_OF_MEMORY),
@@ -28,8 +27,8 @@ raise_no_memory(void)
 }
 
 /* Wait for a turn to compute, or say that there is none. */
-static void
-enter_governor(void)
+void
+require_turn(void)
 {
 	if (!governor_enter())
 		ereport(ERROR,
@@ -40,33 +39,67 @@ enter_governor(void)
 				errhidecontext(true));
 }
 
-static void
-raise_bad_hash(PhcStatus status)
+/* What a hash of this kind may cost at most. */
+static int
+detail_of_limits(const StoredHash *hash)
 {
-	switch (status)
+	const LegacyHash *legacy = hash->kind == STORED_WRAPPED ?
+		&hash->wrapped.inner : &hash->legacy;
+
+	if (hash->kind == STORED_ARGON2 ||
+		(hash->kind == STORED_WRAPPED && legacy_affordable(legacy)))
+		return errdetail("Allowed are %d KiB of memory, %d iterations, %d lanes, and memory times iterations of %d KiB.",
+						 PHC_MEMORY_MAX_KIB, PHC_ITERATIONS_MAX,
+						 PHC_PARALLELISM_MAX, PHC_WORK_MAX_KIB);
+	switch (legacy->function)
 	{
-		case PHC_OK:
+		case LEGACY_BCRYPT:
+			return errdetail("Allowed is a cost of %d.", BCRYPT_COST_MAX);
+		case LEGACY_MD5CRYPT:
+		case LEGACY_SHA256CRYPT:
+		case LEGACY_SHA512CRYPT:
+			return errdetail("Allowed are %d rounds.", SHA_CRYPT_ROUNDS_MAX);
+		case LEGACY_PBKDF2_SHA1:
+		case LEGACY_PBKDF2_SHA256:
+		case LEGACY_PBKDF2_SHA512:
+			return errdetail("Allowed are %d iterations.",
+							 PBKDF2_ITERATIONS_MAX);
+		case LEGACY_SCRYPT:
+		case LEGACY_CRYPT_SCRYPT:
+		case LEGACY_YESCRYPT:
+			return errdetail("Allowed are N times r of %d, p times r of %d, and N times r times p of %d.",
+							 SCRYPT_MEMORY_MAX, SCRYPT_LANES_MAX,
+							 SCRYPT_WORK_MAX);
+	}
+	return 0;
+}
+
+/* Take a stored hash apart, or raise an error that does not show it. */
+void
+require_stored_hash(const char *str, StoredHash *hash)
+{
+	switch (stored_hash_parse(str, hash))
+	{
+		case HASH_OK:
 			return;
-		case PHC_UNKNOWN:
+		case HASH_UNKNOWN:
 			ereport(ERROR,
 					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("password hash has an unrecognized format"),
-					errhint("Recognized are PHC strings that start with $argon2id$v=19$ or $argon2i$v=19$."),
+					errhint("Recognized are the formats that dualdb.password_hash_format() names."),
 					errhidestmt(true));
 			break;
-		case PHC_MALFORMED:
+		case HASH_MALFORMED:
 			ereport(ERROR,
 					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("password hash is malformed"),
 					errhidestmt(true));
 			break;
-		case PHC_TOO_COSTLY:
+		case HASH_TOO_COSTLY:
 			ereport(ERROR,
 					errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					errmsg("password hash costs more than is allowed"),
-					errdetail("Allowed are %d KiB of memory, %d iterations, %d lanes, and memory times iterations of %d KiB.",
-							  PHC_MEMORY_MAX_KIB, PHC_ITERATIONS_MAX,
-							  PHC_PARALLELISM_MAX, PHC_WORK_MAX_KIB),
+					detail_of_limits(hash),
 					errhidestmt(true));
 			break;
 	}
@@ -119,7 +152,7 @@ dualdb_hash_password(PG_FUNCTION_ARGS)
 	text	   *password;
 	text	   *nfc;
 	char		str[ARGON2_STRING_SIZE];
-	Argon2Status status;
+	PasswordStatus status;
 
 	hide_statement();
 	if (PG_ARGISNULL(0))
@@ -131,7 +164,7 @@ dualdb_hash_password(PG_FUNCTION_ARGS)
 
 	nfc = password_other_form(password);
 
-	enter_governor();
+	require_turn();
 	if (nfc != NULL)
 		status = argon2_hash(VARDATA_ANY(nfc), VARSIZE_ANY_EXHDR(nfc),
 							 argon2_memory, argon2_iterations, str);
@@ -143,8 +176,8 @@ dualdb_hash_password(PG_FUNCTION_ARGS)
 	if (nfc != NULL)
 		sodium_memzero(VARDATA_ANY(nfc), VARSIZE_ANY_EXHDR(nfc));
 	wipe_detoasted(password, PG_GETARG_DATUM(0));
-	if (status != ARGON2_OK)
-		raise_no_memory();
+	if (status != PASSWORD_OK)
+		raise_no_memory_for_hash();
 	PG_RETURN_TEXT_P(cstring_to_text(str));
 }
 
@@ -152,17 +185,17 @@ dualdb_hash_password(PG_FUNCTION_ARGS)
  * Compare the password as it was typed, since an imported hash was made of that,
  * and then its NFC form.
  */
-static Argon2Status
+static PasswordStatus
 verify_either_form(const text *password, const text *nfc,
-				   const Argon2Phc *phc, const char *hash)
+				   const StoredHash *hash)
 {
-	Argon2Status status = argon2_verify(VARDATA_ANY(password),
-										VARSIZE_ANY_EXHDR(password),
-										phc, hash);
+	PasswordStatus status = stored_hash_verify(VARDATA_ANY(password),
+											   VARSIZE_ANY_EXHDR(password),
+											   hash);
 
-	if (status == ARGON2_MISMATCH && nfc != NULL)
-		status = argon2_verify(VARDATA_ANY(nfc), VARSIZE_ANY_EXHDR(nfc),
-							   phc, hash);
+	if (status == PASSWORD_MISMATCH && nfc != NULL)
+		status = stored_hash_verify(VARDATA_ANY(nfc),
+									VARSIZE_ANY_EXHDR(nfc), hash);
 	return status;
 }
 
@@ -172,15 +205,13 @@ dualdb_verify_password(PG_FUNCTION_ARGS)
 {
 	text	   *password;
 	text	   *nfc;
-	char	   *hash;
-	Argon2Phc	phc;
-	Argon2Status status;
+	StoredHash	hash;
+	PasswordStatus status;
 
 	hide_statement();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
-	hash = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	raise_bad_hash(phc_parse(hash, strlen(hash), &phc));
+	require_stored_hash(text_to_cstring(PG_GETARG_TEXT_PP(1)), &hash);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
 
@@ -188,15 +219,15 @@ dualdb_verify_password(PG_FUNCTION_ARGS)
 	if (VARSIZE_ANY_EXHDR(password) > PASSWORD_MAX_LEN)
 		PG_RETURN_BOOL(false);
 	nfc = password_other_form(password);
-	enter_governor();
-	status = verify_either_form(password, nfc, &phc, hash);
+	require_turn();
+	status = verify_either_form(password, nfc, &hash);
 	governor_leave();
 	if (nfc != NULL)
 		sodium_memzero(VARDATA_ANY(nfc), VARSIZE_ANY_EXHDR(nfc));
 	wipe_detoasted(password, PG_GETARG_DATUM(0));
-	if (status == ARGON2_NO_MEMORY)
-		raise_no_memory();
-	PG_RETURN_BOOL(status == ARGON2_OK);
+	if (status == PASSWORD_NO_MEMORY)
+		raise_no_memory_for_hash();
+	PG_RETURN_BOOL(status == PASSWORD_OK);
 }
 
 /*
@@ -204,40 +235,41 @@ dualdb_verify_password(PG_FUNCTION_ARGS)
  * computed, so that a user who does not exist, or has no usable hash, takes as
  * long as one who does.  Any may be NULL.  Raises no error.
  */
-Argon2Status
+PasswordStatus
 password_compare(const text *password, const text *nfc, const char *hash)
 {
+	StoredHash	stored;
 	Argon2Phc	phc;
-	Argon2Status status;
+	PasswordStatus status;
 
 	if (password != NULL && hash != NULL &&
 		VARSIZE_ANY_EXHDR(password) <= PASSWORD_MAX_LEN &&
-		phc_parse(hash, strlen(hash), &phc) == PHC_OK)
+		stored_hash_parse(hash, &stored) == HASH_OK)
 	{
-		status = verify_either_form(password, nfc, &phc, hash);
+		status = verify_either_form(password, nfc, &stored);
 
 		/* the cost of an old hash would tell that there is one */
-		if (status != ARGON2_MISMATCH ||
-			!argon2_needs_rehash(&phc, argon2_memory, argon2_iterations))
+		if (status != PASSWORD_MISMATCH ||
+			!stored_hash_needs_rehash(&stored, argon2_memory,
+									  argon2_iterations))
 			return status;
 	}
 
 	argon2_decoy(argon2_memory, argon2_iterations, &phc);
 	status = argon2_verify("", 0, &phc, NULL);
 	/* a user's hash would be compared with both forms */
-	if (status != ARGON2_NO_MEMORY && nfc != NULL)
+	if (status != PASSWORD_NO_MEMORY && nfc != NULL)
 		status = argon2_verify("", 0, &phc, NULL);
-	return status == ARGON2_NO_MEMORY ? status : ARGON2_MISMATCH;
+	return status == PASSWORD_NO_MEMORY ? status : PASSWORD_MISMATCH;
 }
 
 /* password_needs_rehash(hash text) returns boolean */
 Datum
 dualdb_password_needs_rehash(PG_FUNCTION_ARGS)
 {
-	char	   *hash = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Argon2Phc	phc;
+	StoredHash	hash;
 
-	raise_bad_hash(phc_parse(hash, strlen(hash), &phc));
-	PG_RETURN_BOOL(argon2_needs_rehash(&phc, argon2_memory,
-									   argon2_iterations));
+	require_stored_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), &hash);
+	PG_RETURN_BOOL(stored_hash_needs_rehash(&hash, argon2_memory,
+											argon2_iterations));
 }

@@ -10,62 +10,6 @@
 #include "phc.h"
 
 #include <string.h>
-#include <sodium.h>
-
-#include "base64url.h"
-
-/* What is left to read. */
-typedef struct Cursor
-{
-	const char *pos;
-	const char *end;
-} Cursor;
-
-static bool
-skip(Cursor *c, const char *literal)
-{
-	size_t		n = strlen(literal);
-
-	if ((size_t) (c->end - c->pos) < n || memcmp(c->pos, literal, n) != 0)
-		return false;
-	c->pos += n;
-	return true;
-}
-
-/* A decimal without sign or leading zero, below 10^9. */
-static bool
-read_decimal(Cursor *c, uint32_t *value)
-{
-	const char *start = c->pos;
-	uint32_t	v = 0;
-
-	while (c->pos < c->end && *c->pos >= '0' && *c->pos <= '9')
-	{
-		if (c->pos - start == 9)
-			return false;
-		v = v * 10 + (uint32_t) (*c->pos++ - '0');
-	}
-	*value = v;
-	return c->pos > start && *start != '0';
-}
-
-/* Base64 up to the next '$' or the end. */
-static bool
-read_base64(Cursor *c, uint8_t *dst, size_t dstcap, size_t *dstlen)
-{
-	const char *stop = memchr(c->pos, '$', (size_t) (c->end - c->pos));
-	size_t		n;
-
-	if (stop == NULL)
-		stop = c->end;
-	n = (size_t) (stop - c->pos);
-	if (!all_ascii(c->pos, n) ||
-		sodium_base642bin(dst, dstcap, c->pos, n, NULL, dstlen, NULL,
-						  sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
-		return false;
-	c->pos = stop;
-	return true;
-}
 
 static bool
 affordable(const Argon2Phc *phc)
@@ -76,32 +20,34 @@ affordable(const Argon2Phc *phc)
 		(uint64_t) phc->memory_kib * phc->iterations <= PHC_WORK_MAX_KIB;
 }
 
-PhcStatus
+HashStatus
 phc_parse(const char *str, size_t len, Argon2Phc *phc)
 {
-	Cursor		c = {str, str + len};
+	HashReader	r = {str, str + len};
 
 	memset(phc, 0, sizeof(*phc));
-	if (skip(&c, "$argon2id$"))
+	if (read_literal(&r, "$argon2id$"))
 		phc->is_argon2id = true;
-	else if (!skip(&c, "$argon2i$"))
-		return PHC_UNKNOWN;
+	else if (!read_literal(&r, "$argon2i$"))
+		return HASH_UNKNOWN;
 
 	/* a string without a version means version 16, which is another function */
-	if (!skip(&c, "v=19$"))
-		return PHC_UNKNOWN;
+	if (!read_literal(&r, "v=19$"))
+		return HASH_UNKNOWN;
 	if (len > PHC_STRING_MAX ||
-		!skip(&c, "m=") || !read_decimal(&c, &phc->memory_kib) ||
-		!skip(&c, ",t=") || !read_decimal(&c, &phc->iterations) ||
-		!skip(&c, ",p=") || !read_decimal(&c, &phc->parallelism) ||
-		!skip(&c, "$") ||
-		!read_base64(&c, phc->salt, sizeof(phc->salt), &phc->salt_len) ||
-		!skip(&c, "$") ||
-		!read_base64(&c, phc->hash, sizeof(phc->hash), &phc->hash_len) ||
-		c.pos != c.end)
-		return PHC_MALFORMED;
+		!read_literal(&r, "m=") || !read_decimal(&r, &phc->memory_kib) ||
+		!read_literal(&r, ",t=") || !read_decimal(&r, &phc->iterations) ||
+		!read_literal(&r, ",p=") || !read_decimal(&r, &phc->parallelism) ||
+		!read_literal(&r, "$") ||
+		!read_bytes(&r, ENCODING_BASE64_BARE,
+					phc->salt, sizeof(phc->salt), &phc->salt_len) ||
+		!read_literal(&r, "$") ||
+		!read_bytes(&r, ENCODING_BASE64_BARE,
+					phc->hash, sizeof(phc->hash), &phc->hash_len) ||
+		r.pos != r.end)
+		return HASH_MALFORMED;
 	if (phc->salt_len < PHC_SALT_MIN || phc->hash_len < PHC_HASH_MIN ||
 		phc->memory_kib / 8 < phc->parallelism)
-		return PHC_MALFORMED;
-	return affordable(phc) ? PHC_OK : PHC_TOO_COSTLY;
+		return HASH_MALFORMED;
+	return affordable(phc) ? HASH_OK : HASH_TOO_COSTLY;
 }

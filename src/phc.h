@@ -2,9 +2,7 @@
 #ifndef DUALDB_PHC_H
 #define DUALDB_PHC_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "hash_reader.h"
 
 #define PHC_SALT_MIN	8
 #define PHC_SALT_MAX	64
@@ -23,14 +21,6 @@
 #define PHC_WORK_MAX_KIB	(1024 * 1024)	/* memory times iterations */
 #define PHC_PARALLELISM_MAX	16
 
-typedef enum PhcStatus
-{
-	PHC_OK,
-	PHC_UNKNOWN,				/* not argon2i or argon2id, version 19 */
-	PHC_MALFORMED,
-	PHC_TOO_COSTLY
-} PhcStatus;
-
 typedef struct Argon2Phc
 {
 	bool		is_argon2id;
@@ -43,6 +33,6 @@ typedef struct Argon2Phc
 	size_t		hash_len;
 } Argon2Phc;
 
-extern PhcStatus phc_parse(const char *str, size_t len, Argon2Phc *phc);
+extern HashStatus phc_parse(const char *str, size_t len, Argon2Phc *phc);
 
 #endif							/* DUALDB_PHC_H */

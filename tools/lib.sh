@@ -65,6 +65,8 @@ missing_packages()
 	command -v cc >/dev/null || echo gcc libc6-dev
 	command -v pkg-config >/dev/null || echo pkg-config
 	pkg-config --exists libsodium 2>/dev/null || echo libsodium-dev
+	pkg-config --exists libcrypt 2>/dev/null || echo libcrypt-dev
+	pkg-config --exists libcrypto 2>/dev/null || echo libssl-dev
 	find_pg_config
 	if [ -z "${PG_CONFIG:-}" ]; then
 		echo "postgresql-$(debian_major)" "postgresql-server-dev-$(debian_major)"

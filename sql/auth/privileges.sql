@@ -11,7 +11,8 @@ GRANT USAGE ON SCHEMA auth TO dualdb_auth_service, dualdb_auth_orm, dualdb_bridg
 GRANT EXECUTE ON FUNCTION
 	dualdb.new_token(text), dualdb.hash_token(text, text), dualdb.setting(text),
 	dualdb.hash_password(text), dualdb.verify_password(text, text),
-	dualdb.password_needs_rehash(text), dualdb.generate_signing_key(),
+	dualdb.password_needs_rehash(text), dualdb.password_hash_format(text),
+	dualdb.wrap_password_hash(text), dualdb.generate_signing_key(),
 	dualdb.sign_jwt(text, bytea, text), dualdb.jwt_sign(jsonb),
 	dualdb.jwt_verify(text, text), dualdb.jwks(),
 	dualdb.permission_covered(text, text), dualdb.failures_shared(),

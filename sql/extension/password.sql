@@ -1,4 +1,4 @@
--- Password hashing: argon2id as PHC strings (RFC 9106).
+-- Password hashing: argon2id as PHC strings (RFC 9106), and hashes of other programs.
 
 CREATE FUNCTION dualdb.hash_password(password text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL SAFE
@@ -11,7 +11,7 @@ CREATE FUNCTION dualdb.verify_password(password text, hash text) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dualdb_verify_password';
 COMMENT ON FUNCTION dualdb.verify_password(text, text) IS
-	'does the password belong to the hash? never NULL; a hash of an unrecognized format is an error';
+	'does the password belong to the hash, which may be another program''s? never NULL; a hash of an unrecognized format is an error';
 REVOKE ALL ON FUNCTION dualdb.verify_password(text, text) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.password_needs_rehash(hash text) RETURNS boolean
@@ -20,3 +20,17 @@ AS 'MODULE_PATHNAME', 'dualdb_password_needs_rehash';
 COMMENT ON FUNCTION dualdb.password_needs_rehash(text) IS
 	'is the hash other than hash_password() would make it today?';
 REVOKE ALL ON FUNCTION dualdb.password_needs_rehash(text) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.password_hash_format(hash text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dualdb_password_hash_format';
+COMMENT ON FUNCTION dualdb.password_hash_format(text) IS
+	'name of the format of a hash that verify_password() accepts; NULL for any other';
+REVOKE ALL ON FUNCTION dualdb.password_hash_format(text) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.wrap_password_hash(hash text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dualdb_wrap_password_hash';
+COMMENT ON FUNCTION dualdb.wrap_password_hash(text) IS
+	'another program''s hash under argon2id, to store until the first login; argon2, wrapped and unusable ones as they are';
+REVOKE ALL ON FUNCTION dualdb.wrap_password_hash(text) FROM PUBLIC;

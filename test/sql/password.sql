@@ -41,7 +41,7 @@ FROM (VALUES
 -- not a hash that is known: an error, not false, and it does not show the text
 SELECT dualdb.verify_password('x', 'not a hash');  -- fails
 SELECT dualdb.verify_password('x', '');  -- fails
-SELECT dualdb.verify_password('x', '$2b$12$abcdefghijklmnopqrstuuvTzuTtMcWRRPZ2LBAaXC9xM0OeqVDi2');  -- fails
+SELECT dualdb.verify_password('x', '$2c$12$abcdefghijklmnopqrstuuvTzuTtMcWRRPZ2LBAaXC9xM0OeqVDi2');  -- fails
 SELECT dualdb.verify_password('x', '$argon2d$v=19$m=256,t=2,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc');  -- fails
 SELECT dualdb.verify_password('x', '$argon2id$m=256,t=2,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc');  -- fails
 SELECT dualdb.verify_password('x', '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$');  -- fails

@@ -69,12 +69,12 @@ parsed(const char *str)
 {
 	Argon2Phc	phc;
 
-	if (phc_parse(str, strlen(str), &phc) != PHC_OK)
+	if (phc_parse(str, strlen(str), &phc) != HASH_OK)
 		abort();
 	return phc;
 }
 
-static Argon2Status
+static PasswordStatus
 verify(const char *str, const char *password, size_t len)
 {
 	Argon2Phc	phc = parsed(str);
@@ -89,9 +89,9 @@ test_vectors(void)
 	{
 		const char *password = vectors[i].password;
 
-		is_int(verify(vectors[i].str, password, strlen(password)), ARGON2_OK,
+		is_int(verify(vectors[i].str, password, strlen(password)), PASSWORD_OK,
 			   "%s: the password", vectors[i].name);
-		is_int(verify(vectors[i].str, "Password", 8), ARGON2_MISMATCH,
+		is_int(verify(vectors[i].str, "Password", 8), PASSWORD_MISMATCH,
 			   "%s: another password", vectors[i].name);
 	}
 }
@@ -100,14 +100,14 @@ test_vectors(void)
 static void
 test_whole_password(const char *path, const char *str)
 {
-	is_int(verify(str, "password", 8), ARGON2_OK, "%s: the password", path);
-	is_int(verify(str, "passwor", 7), ARGON2_MISMATCH, "%s: cut", path);
-	is_int(verify(str, "password1", 9), ARGON2_MISMATCH, "%s: longer", path);
-	is_int(verify(str, "password\0", 9), ARGON2_MISMATCH,
+	is_int(verify(str, "password", 8), PASSWORD_OK, "%s: the password", path);
+	is_int(verify(str, "passwor", 7), PASSWORD_MISMATCH, "%s: cut", path);
+	is_int(verify(str, "password1", 9), PASSWORD_MISMATCH, "%s: longer", path);
+	is_int(verify(str, "password\0", 9), PASSWORD_MISMATCH,
 		   "%s: with a NUL after it", path);
-	is_int(verify(str, "password\0tail", 13), ARGON2_MISMATCH,
+	is_int(verify(str, "password\0tail", 13), PASSWORD_MISMATCH,
 		   "%s: with more after a NUL", path);
-	is_int(verify(str, "", 0), ARGON2_MISMATCH, "%s: empty", path);
+	is_int(verify(str, "", 0), PASSWORD_MISMATCH, "%s: empty", path);
 }
 
 static void
@@ -122,11 +122,11 @@ test_altered_hash(const char *path, const char *str)
 		char		was = *c;
 
 		*c = was == 'A' ? 'B' : 'A';
-		refused &= verify(altered, "password", 8) == ARGON2_MISMATCH;
+		refused &= verify(altered, "password", 8) == PASSWORD_MISMATCH;
 		*c = was;
 	}
 	ok(refused, "%s: a hash altered anywhere does not match", path);
-	is_int(verify(altered, "password", 8), ARGON2_OK, "%s: unaltered", path);
+	is_int(verify(altered, "password", 8), PASSWORD_OK, "%s: unaltered", path);
 	free(altered);
 }
 
@@ -139,22 +139,22 @@ test_hash(void)
 	Argon2Phc	phc;
 
 	memset(password, 'x', sizeof(password));
-	is_int(argon2_hash(password, sizeof(password), 64, 3, str), ARGON2_OK,
+	is_int(argon2_hash(password, sizeof(password), 64, 3, str), PASSWORD_OK,
 		   "a password of 1024 bytes is hashed");
 	phc = parsed(str);
 	ok(phc.is_argon2id && phc.memory_kib == 64 && phc.iterations == 3 &&
 	   phc.parallelism == 1 && phc.salt_len == 16 && phc.hash_len == 32,
 	   "at the cost wanted");
-	is_int(verify(str, password, sizeof(password)), ARGON2_OK, "it verifies");
+	is_int(verify(str, password, sizeof(password)), PASSWORD_OK, "it verifies");
 	is_int(crypto_pwhash_str_verify(str, password, sizeof(password)), 0,
 		   "libsodium agrees");
 	password[1023] = 'y';
-	is_int(verify(str, password, sizeof(password)), ARGON2_MISMATCH,
+	is_int(verify(str, password, sizeof(password)), PASSWORD_MISMATCH,
 		   "its last byte counts");
 
 	argon2_hash("", 0, 64, 3, str);
-	is_int(verify(str, "", 0), ARGON2_OK, "an empty password is one, too");
-	is_int(verify(str, "\0", 1), ARGON2_MISMATCH, "and not one of a NUL");
+	is_int(verify(str, "", 0), PASSWORD_OK, "an empty password is one, too");
+	is_int(verify(str, "\0", 1), PASSWORD_MISMATCH, "and not one of a NUL");
 
 	argon2_hash("password", 8, 64, 3, str);
 	argon2_hash("password", 8, 64, 3, again);
@@ -198,9 +198,9 @@ test_decoy(void)
 	ok(memcmp(decoy.hash, another.hash, decoy.hash_len) != 0 &&
 	   memcmp(decoy.salt, another.salt, decoy.salt_len) != 0,
 	   "no two decoys are alike");
-	is_int(argon2_verify("password", 8, &decoy, ""), ARGON2_MISMATCH,
+	is_int(argon2_verify("password", 8, &decoy, ""), PASSWORD_MISMATCH,
 		   "no password matches a decoy");
-	is_int(argon2_verify("", 0, &decoy, ""), ARGON2_MISMATCH,
+	is_int(argon2_verify("", 0, &decoy, ""), PASSWORD_MISMATCH,
 		   "nor does the empty one");
 }
 
@@ -248,36 +248,36 @@ test_no_memory(void)
 	bool		told_apart = true;
 
 	argon2_hash("password", 8, 64 * MIB, 1, computed);
-	is_int(limited(72 * MIB, NULL, "password"), ARGON2_OK, "hashed");
-	is_int(limited(32 * MIB, NULL, "password"), ARGON2_NO_MEMORY,
+	is_int(limited(72 * MIB, NULL, "password"), PASSWORD_OK, "hashed");
+	is_int(limited(32 * MIB, NULL, "password"), PASSWORD_NO_MEMORY,
 		   "not hashed for want of memory");
 
-	is_int(limited(72 * MIB, computed, "password"), ARGON2_OK, "computed");
-	is_int(limited(72 * MIB, computed, "wrong"), ARGON2_MISMATCH,
+	is_int(limited(72 * MIB, computed, "password"), PASSWORD_OK, "computed");
+	is_int(limited(72 * MIB, computed, "wrong"), PASSWORD_MISMATCH,
 		   "computed, wrong password");
-	is_int(limited(32 * MIB, computed, "password"), ARGON2_NO_MEMORY,
+	is_int(limited(32 * MIB, computed, "password"), PASSWORD_NO_MEMORY,
 		   "not computed for want of memory");
-	is_int(limited(32 * MIB, computed, "wrong"), ARGON2_NO_MEMORY,
+	is_int(limited(32 * MIB, computed, "wrong"), PASSWORD_NO_MEMORY,
 		   "not computed for want of memory, wrong password");
 
-	is_int(limited(72 * MIB, FOREIGN_64_MIB, "password"), ARGON2_OK,
+	is_int(limited(72 * MIB, FOREIGN_64_MIB, "password"), PASSWORD_OK,
 		   "foreign");
-	is_int(limited(72 * MIB, FOREIGN_64_MIB, "wrong"), ARGON2_MISMATCH,
+	is_int(limited(72 * MIB, FOREIGN_64_MIB, "wrong"), PASSWORD_MISMATCH,
 		   "foreign, wrong password");
-	is_int(limited(32 * MIB, FOREIGN_64_MIB, "password"), ARGON2_NO_MEMORY,
+	is_int(limited(32 * MIB, FOREIGN_64_MIB, "password"), PASSWORD_NO_MEMORY,
 		   "foreign, not verified for want of memory");
-	is_int(limited(32 * MIB, FOREIGN_64_MIB, "wrong"), ARGON2_NO_MEMORY,
+	is_int(limited(32 * MIB, FOREIGN_64_MIB, "wrong"), PASSWORD_NO_MEMORY,
 		   "foreign, not verified for want of memory, wrong password");
 
 	/* around what is just enough, which is more than the blocks */
 	for (size_t kib = 64 * MIB; kib <= 66 * MIB; kib += 128)
 		told_apart &= limited(kib, FOREIGN_64_MIB, "password") !=
-			ARGON2_MISMATCH;
+			PASSWORD_MISMATCH;
 	for (size_t kib = 256 * MIB; kib <= 258 * MIB; kib += 256)
 		told_apart &= limited(kib, FOREIGN_256_MIB, "password") !=
-			ARGON2_MISMATCH;
+			PASSWORD_MISMATCH;
 	ok(told_apart, "a right password never looks wrong");
-	is_int(limited(264 * MIB, FOREIGN_256_MIB, "password"), ARGON2_OK,
+	is_int(limited(264 * MIB, FOREIGN_256_MIB, "password"), PASSWORD_OK,
 		   "the most that a hash may cost");
 }
 

@@ -54,7 +54,7 @@ check_phc(const char *text, size_t len)
 	char		hash[128];
 	char		again[512];
 
-	if (phc_parse(text, len, &phc) != PHC_OK)
+	if (phc_parse(text, len, &phc) != HASH_OK)
 		return false;
 	sodium_bin2base64(salt, sizeof(salt), phc.salt, phc.salt_len,
 					  sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
