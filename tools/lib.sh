@@ -83,6 +83,35 @@ missing_packages()
 	fi
 }
 
+# Debian packages of the clients that tests are about and that are not there.
+wanted_packages()
+{
+	python3 -c 'import psycopg' 2>/dev/null || echo python3-psycopg
+	python3 -c 'import asyncpg' 2>/dev/null || echo python3-asyncpg
+	node -e 'require("pg")' 2>/dev/null || echo node-pg
+	[ -r /usr/share/java/postgresql.jar ] || echo libpostgresql-jdbc-java
+	java --list-modules 2>/dev/null | grep -q jdk.compiler || echo default-jdk-headless
+	[ -x /usr/sbin/pgbouncer ] || echo pgbouncer
+}
+
+# Install of these what can be had; a test without its client skips and says so.
+want_packages()
+{
+	wanted=
+	for package in $(wanted_packages); do
+		[ -z "$(apt-cache show "$package" 2>/dev/null)" ] || wanted="$wanted $package"
+	done
+	if [ -n "$wanted" ] && is_root; then
+		say "Installing$wanted"
+		# shellcheck disable=SC2086
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $wanted >/dev/null || true
+	fi
+	wanted=$(wanted_packages | tr '\n' ' ')
+	if [ -n "$wanted" ]; then
+		say "Some clients are not tested; for all of them install: $wanted"
+	fi
+}
+
 # Install what is missing, or say what to install.
 need_packages()
 {
