@@ -1,0 +1,1 @@
+"""The reference client of dualdb."""

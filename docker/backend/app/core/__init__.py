@@ -1,0 +1,1 @@
+"""Configuration, databases, identity and errors."""

@@ -1,0 +1,19 @@
+# The FastAPI application: one database, and DATABASE_URL alone.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use DualDB::Backend;
+use Test::More;
+
+need_backend();
+my $place = single_database();
+my $backend = start_backend($place);
+
+run_pytest($place, $backend, qw(test_accounts));
+stop_backend($backend);
+no_secret_in($place, $backend);
+
+done_testing();
