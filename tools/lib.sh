@@ -83,18 +83,26 @@ missing_packages()
 	fi
 }
 
-# Debian packages of the clients that tests are about and that are not there.
+# Debian packages of programs that tests are about and that are not there.
 wanted_packages()
 {
-	python3 -c 'import psycopg' 2>/dev/null || echo python3-psycopg
-	python3 -c 'import asyncpg' 2>/dev/null || echo python3-asyncpg
+	for module in fastapi sqlalchemy asyncpg psycopg uvicorn httpx pytest; do
+		has_python "$module" || echo "python3-$module"
+	done
+	has_python alembic || echo alembic
 	node -e 'require("pg")' 2>/dev/null || echo node-pg
 	[ -r /usr/share/java/postgresql.jar ] || echo libpostgresql-jdbc-java
 	java --list-modules 2>/dev/null | grep -q jdk.compiler || echo default-jdk-headless
 	[ -x /usr/sbin/pgbouncer ] || echo pgbouncer
 }
 
-# Install of these what can be had; a test without its client skips and says so.
+# Of Debian's own Python, whatever else is in the path.
+has_python()
+{
+	/usr/bin/python3 -c "import $1" 2>/dev/null
+}
+
+# Install of these what can be had; a test without its program skips and says so.
 want_packages()
 {
 	wanted=
@@ -103,12 +111,15 @@ want_packages()
 	done
 	if [ -n "$wanted" ] && is_root; then
 		say "Installing$wanted"
-		# shellcheck disable=SC2086
-		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $wanted >/dev/null || true
+		for packages in "$wanted" $wanted; do
+			# shellcheck disable=SC2086
+			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages >/dev/null &&
+				[ "$packages" = "$wanted" ] && break
+		done
 	fi
 	wanted=$(wanted_packages | tr '\n' ' ')
 	if [ -n "$wanted" ]; then
-		say "Some clients are not tested; for all of them install: $wanted"
+		say "Some tests will be skipped; for all of them install: $wanted"
 	fi
 }
 

@@ -7,6 +7,10 @@ import httpx
 
 URL = os.environ.get("BACKEND_URL", "")
 PASSWORD = "correct horse battery staple"
+# shorter ones are words that logs have for other reasons
+SHORTEST_SECRET = 10
+# a server that has raised closes the connection behind its answer
+HTTP = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 SECRETS = ("password", "old_password", "new_password", "access_token", "refresh_token", "api_key")
 
 
@@ -16,8 +20,9 @@ def note(fields: Any) -> None:
         return
     with open(os.environ["BACKEND_SECRETS"], "a", encoding="utf-8") as file:
         for name in SECRETS:
-            if isinstance(fields.get(name), str) and fields[name]:
-                file.write(fields[name] + "\n")
+            secret = fields.get(name)
+            if isinstance(secret, str) and len(secret) >= SHORTEST_SECRET:
+                file.write(secret + "\n")
 
 
 def bearer(tokens: Dict[str, str]) -> Dict[str, str]:
@@ -28,9 +33,9 @@ def bearer(tokens: Dict[str, str]) -> Dict[str, str]:
 def send(
     method: str, path: str, body: Any = None, headers: Optional[Dict[str, str]] = None
 ) -> httpx.Response:
-    """One request on a connection of its own."""
+    """One request."""
     note(body)
-    response = httpx.request(method, URL + path, json=body, headers=headers, timeout=60)
+    response = HTTP.request(method, URL + path, json=body, headers=headers)
     if response.headers.get("content-type", "").startswith("application/json"):
         note(response.json())
     return response

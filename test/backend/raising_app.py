@@ -30,7 +30,14 @@ async def login_and_raise(body: Credentials, db: AsyncSession = Depends(get_auth
         "SELECT * FROM auth.login(email => :email, password => :password)",
         {"email": body.email, "password": body.password.get_secret_value()},
     )
+    app.state.last_login = {"status": row.status, "refresh_token": row.refresh_token}
     raise RuntimeError(f"after a login that was {row.status}")
+
+
+@app.get("/test/last-login")
+async def last_login() -> Any:
+    """What the route above has got."""
+    return app.state.last_login
 
 
 @app.get("/test/after-a-savepoint")

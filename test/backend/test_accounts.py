@@ -30,7 +30,7 @@ def test_name_comes_from_the_directory():
         (credentials("TAKEN@example.com"), 409, "email_taken"),
         (credentials("weak@example.com", "short"), 422, "weak_password"),
         (credentials("no address"), 422, "invalid_email"),
-        (credentials("nul@example.com", PASSWORD + "\0"), 422, "invalid value"),
+        (credentials("nul@example.com", f"{PASSWORD}\0"), 422, "invalid value"),
     ],
 )
 def test_refused_registrations(body, code, detail):

@@ -17,7 +17,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(need_backend dual_databases single_database start_backend stop_backend
-  run_pytest no_secret_in);
+  run_pytest outages no_secret_in);
 
 my $PYTHON = '/usr/bin/python3';
 my $TREE = "$FindBin::RealBin/../..";
@@ -31,6 +31,7 @@ log_min_duration_statement = 0
 dualdb.argon2_memory = '19MB'
 dualdb.argon2_iterations = 2
 dualdb.max_hash_wait = '60s'
+dualdb.max_login_failures = 4
 dualdb.sync_interval = '200ms'
 };
 my $HBA = q{
@@ -138,7 +139,7 @@ sub start_backend
 		$backend->{process} = IPC::Run::start(
 			[
 				$PYTHON, '-m', 'uvicorn', 'raising_app:app', '--host', '127.0.0.1',
-				'--port', $port, '--log-level', 'debug'
+				'--port', $port, '--log-level', 'debug', '--timeout-keep-alive', 120
 			],
 			'<', '/dev/null', '>', $log, '2>&1');
 	}
@@ -173,7 +174,7 @@ sub run_pytest
 
 	local %ENV = (
 		%ENV, %{ $place->{orm_env} },
-		BACKEND_URL => $backend->{url},
+		BACKEND_URL => $backend ? $backend->{url} : '',
 		BACKEND_MODE => $place->{mode},
 		BACKEND_SECRETS => $place->{app}[0]->basedir . '/secrets',
 		TEST_AUTH_URL => admin_url(@{ $place->{auth} }),
@@ -192,6 +193,51 @@ sub run_pytest
 		is($result, 'PASSED', $name =~ s{.*/}{}r);
 	}
 	diag $out unless $? == 0;
+	return;
+}
+
+sub is_health
+{
+	my ($backend, $expected, $name) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $got;
+
+	do
+	{
+		my $answer = HTTP::Tiny->new(timeout => 30)->get("$backend->{url}/health");
+		my %state = $answer->{content} =~ /"(\w+)":"([^"]*)"/g;
+		$got = join ' ', $answer->{status}, map { $state{$_} // '?' } qw(auth app);
+	} while ($got ne $expected && time < $deadline);
+	return is($got, $expected, $name);
+}
+
+# A server goes and comes back: health says which, and requests are answered.
+sub outages
+{
+	my ($place, $backend) = @_;
+	my ($auth, $app) = map { $_->[0] } @{$place}{qw(auth app)};
+	my $shared = $auth == $app;
+	my $login = sub {
+		return HTTP::Tiny->new(timeout => 30)->post("$backend->{url}/auth/login", {
+				headers => { 'Content-Type' => 'application/json' },
+				content => '{"email": "nobody@example.com", "password": "a wrong password"}' });
+	};
+
+	$auth->stop('fast');
+	is_health($backend, $shared ? '503 failed failed' : '503 failed ok', 'without the auth server');
+	my $answer = $login->();
+	is("$answer->{status} $answer->{content}", '503 {"detail":"database is not available"}', 'no login');
+	is($answer->{headers}{'retry-after'}, 1, 'for now');
+	$auth->start;
+	is_health($backend, '200 ok ok', 'with it');
+	is($login->()->{status}, 401, 'control: logins are answered');
+	return if $shared;
+
+	$app->stop('fast');
+	is_health($backend, '503 ok failed', 'without the app server');
+	is($login->()->{status}, 401, 'logins go on');
+	$app->start;
+	is_health($backend, '200 ok ok', 'with it');
 	return;
 }
 

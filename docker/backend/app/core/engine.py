@@ -22,6 +22,11 @@ class UnnamedStatements(asyncpg.Connection):
     def _get_unique_id(self, prefix: str) -> str:
         return "" if prefix == "stmt" else super()._get_unique_id(prefix)
 
+    def _maybe_gc_stmt(self, stmt: Any) -> None:
+        # closing the last unnamed statement would close the one that has replaced it
+        if stmt.name:
+            super()._maybe_gc_stmt(stmt)
+
     async def set_type_codec(self, *args: Any, **kwargs: Any) -> None:
         """Parse and execute are two messages: in a transaction they reach one server."""
         async with self.transaction():

@@ -46,6 +46,8 @@ async def _run(context: Any, side: str, url: URL, metadata: Any) -> None:
 def _migrate(connection: Connection, context: Any, side: str, metadata: Any) -> None:
     # types of columns that no model has
     warnings.filterwarnings("ignore", "Did not recognize type")
+    # comments are the setup functions' to write
+    connection.dialect.supports_comments = False
     context.configure(
         connection=connection,
         target_metadata=metadata,
