@@ -1,12 +1,15 @@
 """Fifty clients at once: each sees itself and nobody else."""
 
 import asyncio
+import uuid
 
 import httpx
 
 from client import URL, bearer, credentials, note
 
 CLIENTS = 50
+# the test can be run again on the same databases
+RUN = uuid.uuid4()
 ROUNDS = 2
 
 
@@ -16,7 +19,7 @@ class Client:
     def __init__(self, http, number):
         self.http = http
         self.name = f"client {number}"
-        self.credentials = credentials(f"client{number}@example.com")
+        self.credentials = credentials(f"client{number}@{RUN}.example.com")
         self.tokens = {}
 
     async def send(self, method, path, body=None):

@@ -16,6 +16,8 @@ need_backend();
 my ($program) = grep { -x } '/usr/sbin/pgbouncer', '/usr/bin/pgbouncer';
 plan skip_all => 'pgbouncer is not there' unless $program;
 
+my ($major, $minor) = `$program --version` =~ /PgBouncer (\d+)\.(\d+)/ or die 'no version of PgBouncer';
+my $has_prepared = $major > 1 || $minor >= 21;
 my $place = dual_databases();
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $dir = $place->{app}[0]->basedir;
@@ -45,20 +47,32 @@ auth_file = $users
 pool_mode = transaction
 default_pool_size = 5
 max_client_conn = 200
-});
+} . ($has_prepared ? "max_prepared_statements = 100\n" : ''));
 my $log = "$dir/pgbouncer.log";
 my $pgbouncer = IPC::Run::start([ $program, '-q', $ini ], '<', '/dev/null', '>', $log, '2>&1');
 
-my $backend = start_backend($place,
-	APP_DATABASE_URL => "postgresql://backend_app:$password\@127.0.0.1:$port/aisales_app",
-	AUTH_DATABASE_URL => "postgresql://backend_auth\@127.0.0.1:$port/aisales_auth",
-	DB_PREPARED_STATEMENTS => 'false');
+sub through_pgbouncer
+{
+	my ($prepared_statements, @tests) = @_;
+	my $backend = start_backend($place,
+		APP_DATABASE_URL => "postgresql://backend_app:$password\@127.0.0.1:$port/aisales_app",
+		AUTH_DATABASE_URL => "postgresql://backend_auth\@127.0.0.1:$port/aisales_auth",
+		DB_PREPARED_STATEMENTS => $prepared_statements);
 
-run_pytest($place, $backend, qw(test_projects test_concurrent test_rollback));
-cmp_ok($place->{app}[0]->safe_psql('postgres',
-		"SELECT count(*) FROM pg_stat_activity WHERE usename = 'backend_app'"), '<=', 5,
-	'control: by few server connections');
-stop_backend($backend);
+	run_pytest($place, $backend, @tests);
+	cmp_ok($place->{app}[0]->safe_psql('postgres',
+			"SELECT count(*) FROM pg_stat_activity WHERE usename = 'backend_app'"), '<=', 5,
+		'control: by few server connections');
+	stop_backend($backend);
+	return;
+}
+
+through_pgbouncer('false', qw(test_projects test_concurrent test_rollback));
+SKIP:
+{
+	skip 'this PgBouncer has no max_prepared_statements', 1 unless $has_prepared;
+	through_pgbouncer('true', qw(test_concurrent));
+}
 $pgbouncer->signal('INT');
 $pgbouncer->finish;
 
