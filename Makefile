@@ -88,6 +88,14 @@ SQL_MEMBERS = \
 	sql/extension/setup_steps.sql \
 	sql/extension/setup.sql \
 	sql/extension/directory.sql \
+	sql/extension/migrate_tables.sql \
+	sql/extension/migrate_mapping.sql \
+	sql/extension/migrate_faults.sql \
+	sql/extension/migrate_check.sql \
+	sql/extension/migrate_copy.sql \
+	sql/extension/migrate.sql \
+	sql/extension/migrate_verify.sql \
+	sql/extension/migrate_back.sql \
 	sql/extension/verify_items.sql \
 	sql/extension/verify_roles.sql \
 	sql/extension/verify_server.sql \

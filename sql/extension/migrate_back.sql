@@ -1,0 +1,303 @@
+-- Migration: the way back.  What has been made, changed or deleted here since it was
+-- copied is made, changed or deleted at the source.
+
+-- Columns of the source, and what is written to them: those that the mapping names,
+-- and what its "back" computes from a row of the target.
+CREATE FUNCTION dualdb.migrate_back_columns(name text, entry jsonb,
+	OUT source_column text, OUT type text, OUT expression text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT a.attname, format_type(a.atttypid, a.atttypmod), x.expression
+	FROM (
+		SELECT c.source_column, 't.' || quote_ident(c.column_name)
+		FROM dualdb.migrate_columns(name, entry) c
+		WHERE c.source_column IS NOT NULL AND NOT coalesce(entry -> 'back' ? c.source_column, false)
+		UNION ALL
+		SELECT b.key, format('(%s)', b.value) FROM jsonb_each_text(entry -> 'back') b
+	) x (source_column, expression)
+		JOIN pg_attribute a ON a.attrelid = to_regclass(entry ->> 'from') AND a.attname = x.source_column
+	ORDER BY a.attnum
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_columns(text, jsonb) IS
+	'internal: the columns of a source that the way back fills, and what with';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_columns(text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.migrate_fits(value text, type text) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('SELECT CAST($1 AS %s)', type) USING value;
+	RETURN true;
+EXCEPTION WHEN data_exception THEN
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_fits(text, text) IS
+	'internal: is the value one of a type?';
+REVOKE ALL ON FUNCTION dualdb.migrate_fits(text, text) FROM PUBLIC;
+
+-- What cannot be written back as it is mapped.
+CREATE FUNCTION dualdb.migrate_back_faults(mapping jsonb, OUT name text, OUT detail text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH here AS (
+		SELECT h.name, h.entry, h.source, count(*) OVER (PARTITION BY h.source) AS n
+		FROM dualdb.migrate_here(mapping) h WHERE h.entry -> 'back' IS DISTINCT FROM 'false'
+	)
+	SELECT h.name, format('%s is the source of another table, too: one of them needs "back": false.', h.source)
+	FROM here h WHERE h.n > 1
+	UNION ALL
+	SELECT h.name, format('Column "%s" of %s is mapped more than once: "back" must say what to write there.',
+		b.source_column, h.source)
+	FROM here h CROSS JOIN LATERAL dualdb.migrate_back_columns(h.name, h.entry) b
+	GROUP BY h.name, h.source, b.source_column HAVING count(*) > 1
+	UNION ALL
+	SELECT h.name, format('"back" fills column "%s", which %s does not have.', k.key, h.source)
+	FROM here h CROSS JOIN LATERAL jsonb_object_keys(CASE WHEN jsonb_typeof(h.entry -> 'back') = 'object'
+		THEN h.entry -> 'back' END) k (key)
+	WHERE k.key NOT IN (SELECT b.source_column FROM dualdb.migrate_back_columns(h.name, h.entry) b)
+	UNION ALL
+	SELECT h.name, format('Column "%s" is not mapped to a column of %s, so no row is found there: "back": false leaves the table out.',
+		k.name, h.source)
+	FROM here h JOIN dualdb.migrate_targets() t ON t.name = h.name
+		CROSS JOIN LATERAL unnest(t.key_columns) k (name)
+	WHERE NOT EXISTS (SELECT FROM dualdb.migrate_columns(h.name, h.entry) c
+		WHERE c.column_name = k.name AND c.source_column IS NOT NULL)
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_faults(jsonb) IS
+	'internal: what is wrong with a mapping for the way back';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_faults(jsonb) FROM PUBLIC;
+
+-- Where a new row leads, too: ids that are made here are texts of UUIDs, which a column
+-- of numbers does not take.
+CREATE FUNCTION dualdb.migrate_back_fits(name text, entry jsonb) RETURNS text
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(string_agg(format('coalesce(dualdb.migrate_fits(t.%I, %L), true)', c.column_name,
+		format_type(a.atttypid, NULL)), ' AND '), 'true')
+	FROM dualdb.migrate_columns(name, entry) c
+		JOIN pg_attribute a ON a.attrelid = to_regclass(entry ->> 'from') AND a.attname = c.source_column
+		JOIN dualdb.migrate_targets() t ON t.name = $1
+	WHERE c.column_name = ANY (t.key_columns) OR EXISTS (SELECT FROM dualdb.migrate_references() r
+		WHERE r.name = $1 AND r.column_name = c.column_name)
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_fits(text, jsonb) IS
+	'internal: SQL that is true for the rows t whose ids the source can take';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_fits(text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.migrate_back_collect(name text, entry jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_relation text := (SELECT t.relation FROM dualdb.migrate_targets() t WHERE t.name = $1);
+BEGIN
+	EXECUTE format('INSERT INTO pg_temp.returning (name, dualdb_key, dualdb_place, kind)
+		SELECT %L, p.key, p.place, CASE WHEN p.here AND p.there THEN ''update'' WHEN p.here THEN ''insert''
+			ELSE ''delete'' END
+		FROM (%s) p
+		WHERE p.here AND p.there AND p.came AND p.target_sum <> p.known_sum AND p.target_sum <> p.source_sum
+			OR p.here AND NOT p.there AND NOT p.came OR p.there AND NOT p.here AND p.came',
+		name, dualdb.migrate_pairs(name, entry));
+	EXECUTE format('UPDATE pg_temp.returning r SET kind = ''refused'' FROM %s t
+		WHERE r.name = %L AND r.kind = ''insert'' AND %s AND NOT (%s)', v_relation, name,
+		dualdb.migrate_match(name, 'r.dualdb_key', 'r.dualdb_place'), dualdb.migrate_back_fits(name, entry));
+	IF name = 'users' AND entry -> 'columns' ? 'password_hash' THEN
+		-- a login that only computes the hash anew leaves the old application's as good
+		INSERT INTO pg_temp.returning (name, dualdb_key, kind)
+		SELECT l.name, l.key, 'password'
+		FROM dualdb.migration_rows l JOIN auth.users u ON u.id = l.key COLLATE "default"
+		WHERE l.name = 'users' AND u.password_changed_at > l.copied_at;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_collect(text, jsonb) IS
+	'internal: what is to be written back to the source of a table, in pg_temp.returning';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_collect(text, jsonb) FROM PUBLIC;
+
+-- Row s of the source by the key of v; the array lets a foreign server look for these
+-- rows alone.
+CREATE FUNCTION dualdb.migrate_back_match(name text, entry jsonb, kind text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_columns record;
+	v_keys text[];
+BEGIN
+	SELECT string_agg(format('s.%I = CAST(%s AS %s)', c.source_column, x.value, x.type), ' AND ' ORDER BY k.n) AS matches,
+		(array_agg(format('s.%I = ANY (%%L::%s[])', c.source_column, x.type) ORDER BY k.n))[1] AS one_of,
+		(array_agg(replace(x.value, 'v.', 'r.') ORDER BY k.n))[1] AS value
+	INTO v_columns
+	FROM dualdb.migrate_targets() t
+		CROSS JOIN LATERAL unnest(t.key_columns) WITH ORDINALITY k (name, n)
+		JOIN dualdb.migrate_columns($1, entry) c ON c.column_name = k.name
+		JOIN pg_attribute a ON a.attrelid = to_regclass(entry ->> 'from') AND a.attname = c.source_column
+		CROSS JOIN LATERAL (SELECT format_type(a.atttypid, NULL), CASE cardinality(t.key_columns)
+			WHEN 1 THEN 'v.dualdb_key' ELSE format('v.dualdb_key::jsonb ->> %s', k.n - 1) END) x (type, value)
+	WHERE t.name = $1;
+	EXECUTE format('SELECT array_agg(%s) FROM pg_temp.returning r WHERE r.name = $1 AND r.kind = $2',
+		v_columns.value) INTO v_keys USING name, kind;
+	RETURN v_columns.matches || ' AND ' || format(v_columns.one_of, coalesce(v_keys, '{}'));
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_match(text, jsonb, text) IS
+	'internal: SQL that finds rows of a source';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_match(text, jsonb, text) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.migrate_back_delete(name text, entry jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('DELETE FROM %s s USING pg_temp.returning v WHERE v.name = %L AND v.kind = ''delete'' AND %s',
+		to_regclass(entry ->> 'from'), name, dualdb.migrate_back_match(name, entry, 'delete'));
+	DELETE FROM dualdb.migration_rows l USING pg_temp.returning r
+	WHERE r.name = $1 AND r.kind = 'delete' AND l.name = $1 AND l.key = r.dualdb_key;
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_delete(text, jsonb) IS
+	'internal: delete at the source what has been deleted here';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_delete(text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.migrate_back_write(name text, entry jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_relation text := (SELECT t.relation FROM dualdb.migrate_targets() t WHERE t.name = $1);
+	v_source regclass := to_regclass(entry ->> 'from');
+	v_password text := (SELECT c.source_column FROM dualdb.migrate_columns(name, entry) c
+		WHERE $1 = 'users' AND c.column_name = 'password_hash');
+	v_rows text;
+	v_names record;
+BEGIN
+	SELECT string_agg(quote_ident(b.source_column), ', ') AS inserted,
+		string_agg(format('CAST(%s AS %s) AS %I', b.expression, b.type, b.source_column), ', ') AS values,
+		string_agg(format('%I = v.%1$I', b.source_column), ', ')
+			FILTER (WHERE b.source_column IS DISTINCT FROM v_password AND NOT EXISTS (
+				SELECT FROM dualdb.migrate_columns($1, entry) c JOIN dualdb.migrate_targets() t ON t.name = $1
+				WHERE c.source_column = b.source_column AND c.column_name = ANY (t.key_columns))) AS updated
+	INTO v_names
+	FROM dualdb.migrate_back_columns(name, entry) b;
+	v_rows := format('SELECT r.dualdb_key, %s FROM pg_temp.returning r JOIN %s t ON %s WHERE r.name = %L AND r.kind = ',
+		v_names.values, v_relation, dualdb.migrate_match(name, 'r.dualdb_key', 'r.dualdb_place'), name);
+	IF v_names.updated IS NOT NULL THEN
+		EXECUTE format('UPDATE %s s SET %s FROM (%s) v WHERE %s', v_source, v_names.updated,
+			v_rows || '''update''', dualdb.migrate_back_match(name, entry, 'update'));
+	END IF;
+	IF v_password IS NOT NULL THEN
+		EXECUTE format('UPDATE %s s SET %I = v.%2$I FROM (%s) v WHERE %s', v_source, v_password,
+			v_rows || '''password''', dualdb.migrate_back_match(name, entry, 'password'));
+	END IF;
+	EXECUTE format('INSERT INTO %s (%s) SELECT %2$s FROM (%s) v', v_source, v_names.inserted, v_rows || '''insert''');
+	PERFORM dualdb.migrate_back_note(name, entry, v_relation);
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_write(text, jsonb) IS
+	'internal: write to the source what has been made or changed here';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_write(text, jsonb) FROM PUBLIC;
+
+-- From here on these rows are as if they had come from the source.
+CREATE FUNCTION dualdb.migrate_back_note(name text, entry jsonb, relation text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO dualdb.migration_rows AS l (name, key, place, row_sum, hash_sum)
+		SELECT DISTINCT ON (r.dualdb_key) r.name, r.dualdb_key, r.dualdb_place, %s, %s
+		FROM pg_temp.returning r JOIN %s t ON %s
+		WHERE r.name = %L AND r.kind IN (''insert'', ''update'')
+		ON CONFLICT (name, key) DO UPDATE SET place = excluded.place, row_sum = excluded.row_sum,
+			copied_at = CASE l.name WHEN ''users'' THEN l.copied_at ELSE excluded.copied_at END',
+		dualdb.migrate_sum(entry, name, 't'), CASE WHEN name = 'users' AND entry -> 'columns' ? 'password_hash'
+			THEN 'hashtextextended(t.password_hash, 0)' ELSE 'NULL' END,
+		relation, dualdb.migrate_match(name, 'r.dualdb_key', 'r.dualdb_place'), name);
+	IF name = 'users' THEN
+		UPDATE dualdb.migration_rows l SET hash_sum = hashtextextended(u.password_hash, 0), copied_at = clock_timestamp()
+		FROM pg_temp.returning r JOIN auth.users u ON u.id = r.dualdb_key COLLATE "default"
+		WHERE r.name = 'users' AND r.kind = 'password' AND l.name = 'users' AND l.key = r.dualdb_key;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_note(text, jsonb, text) IS
+	'internal: note what has been written to the source';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_note(text, jsonb, text) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.migrate_back_all(mapping jsonb, dry_run boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_here record;
+BEGIN
+	CREATE TEMPORARY TABLE pg_temp.returning (name text, dualdb_key text COLLATE "C", dualdb_place text, kind text)
+		ON COMMIT DROP;
+	FOR v_here IN SELECT h.name, h.entry FROM dualdb.migrate_here(mapping) h
+		WHERE h.entry -> 'back' IS DISTINCT FROM 'false'
+	LOOP
+		PERFORM dualdb.migrate_back_collect(v_here.name, v_here.entry);
+	END LOOP;
+	IF dry_run THEN
+		RETURN;
+	END IF;
+	PERFORM dualdb.migrate_back_delete(h.name, h.entry)
+	FROM (SELECT x.name, x.entry FROM dualdb.migrate_here(mapping) x
+		WHERE EXISTS (SELECT FROM pg_temp.returning r WHERE r.name = x.name AND r.kind = 'delete')
+		ORDER BY x.position DESC) h;
+	PERFORM dualdb.migrate_back_write(h.name, h.entry)
+	FROM (SELECT x.name, x.entry FROM dualdb.migrate_here(mapping) x
+		WHERE EXISTS (SELECT FROM pg_temp.returning r WHERE r.name = x.name AND r.kind IN ('insert', 'update', 'password'))
+		ORDER BY x.position) h;
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back_all(jsonb, boolean) IS
+	'internal: write back all tables';
+REVOKE ALL ON FUNCTION dualdb.migrate_back_all(jsonb, boolean) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.migrate_back(mapping jsonb, dry_run boolean DEFAULT false,
+	OUT name text, OUT item text, OUT row_count bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+SET client_min_messages = warning
+AS $$
+DECLARE
+	v_fault record;
+BEGIN
+	PERFORM dualdb.migrate_require(mapping);
+	SELECT f.name, f.detail INTO v_fault FROM dualdb.migrate_back_faults(mapping) f LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('the mapping of table "%s" cannot be used for the way back', v_fault.name),
+			DETAIL = v_fault.detail;
+	END IF;
+	DROP TABLE IF EXISTS pg_temp.returning;
+	BEGIN
+		PERFORM dualdb.migrate_back_all(mapping, dry_run);
+	EXCEPTION WHEN OTHERS THEN
+		-- the detail would be a whole row, password hash included
+		RAISE EXCEPTION USING
+			ERRCODE = SQLSTATE,
+			MESSAGE = format('nothing has been written back: %s', dualdb.without_secrets(SQLERRM));
+	END;
+	RETURN QUERY SELECT r.name, r.kind, count(*)
+		FROM pg_temp.returning r JOIN dualdb.migrate_targets() t ON t.name = r.name
+		GROUP BY t.position, r.name, r.kind ORDER BY t.position, r.kind;
+END
+$$;
+COMMENT ON FUNCTION dualdb.migrate_back(jsonb, boolean) IS
+	'write to the source what has been made, changed or deleted here since it was copied; returns how many rows, of which those refused are not written';
+REVOKE ALL ON FUNCTION dualdb.migrate_back(jsonb, boolean) FROM PUBLIC;
