@@ -154,7 +154,7 @@ $(OBJS): $(wildcard src/*.h)
 META.json: META.json.in dualdb.control
 	sed 's/@VERSION@/$(EXTVERSION)/' META.json.in > $@
 
-.PHONY: bench demo demo-down test
+.PHONY: bench demo demo-down test test-large
 bench:
 	bench/run
 demo:
@@ -163,3 +163,5 @@ demo-down:
 	demo/down
 test:
 	test/run $(TESTS)
+test-large:
+	DUALDB_LARGE=1 test/run migrate_large

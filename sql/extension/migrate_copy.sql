@@ -127,7 +127,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN CASE WHEN wrap_hashes AND dualdb.migrate_hash_kind(hash) NOT IN ('argon2id', 'unknown', 'too costly')
+	RETURN CASE WHEN wrap_hashes AND dualdb.migrate_hash_kind(hash) NOT IN ('unknown', 'too costly')
 		THEN dualdb.wrap_password_hash(hash) ELSE hash END;
 END
 $$;

@@ -13,7 +13,17 @@ use FindBin;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(legacy_database reach_legacy legacy_mapping migrate checked verified kill_while_migrating);
+our @EXPORT = qw(published_hashes legacy_database reach_legacy legacy_mapping migrate checked verified
+  kill_while_migrating migration_ok);
+
+# [password, hash] of every format, as the test of verify_password() has them.
+sub published_hashes
+{
+	my $vectors = slurp_file("$FindBin::RealBin/../sql/legacy_hashes.sql");
+
+	return map { [ $_->[0], $_->[1] ] } grep { $_->[0] ne '' }
+	  map { [/^\t\('\w+', '([^']*)', '([^']+)'\)[,;]$/] } grep { /^\t\('/ } split /\n/, $vectors;
+}
 
 # legacy_database(node, database, id_type, users, orders, [hash, ...]): user n has the
 # hash at n modulo their number.
@@ -70,7 +80,7 @@ sub legacy_mapping
 sub migrate
 {
 	my ($node, $database, $mapping, $arguments) = @_;
-	my ($status, $out, $err) = psql_as($node, $database, getpwuid($<),
+	my ($status, $out, $err) = psql_as($node, $database, scalar getpwuid($<),
 		'CALL dualdb.migrate_from(' . join(', ', "\$m\$$mapping\$m\$", $arguments // ()) . ')');
 
 	return $err =~ /NOTICE:  end of the pass: (.*)/ ? $1 : $err;
@@ -82,7 +92,7 @@ sub checked
 	my ($node, $database, $mapping) = @_;
 
 	return join ' ', split /\n/, $node->safe_psql($database,
-		"SELECT status, name, item, row_count, detail FROM dualdb.migrate_check(\$m\$$mapping\$m\$) WHERE status <> 'ok'");
+		"SELECT status, name, item, row_count FROM dualdb.migrate_check(\$m\$$mapping\$m\$) WHERE status <> 'ok'");
 }
 
 # status|table|rows there|rows here|are the checksums equal?|detail, joined by blanks.
@@ -124,6 +134,44 @@ sub kill_while_migrating
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $log_offset);
 	$node->poll_query_until($database, 'SELECT NOT pg_is_in_recovery()') or die 'the server is not up';
 	return;
+}
+
+# From one database to both of dualdb's, killed three times on the way: nothing is lost
+# or there twice, and of each hash somebody logs in.
+sub migration_ok
+{
+	my ($users, $orders, @passwords) = @_;
+	my $node = new_cluster('main', conf => "dualdb.argon2_memory = '19MB'\ndualdb.argon2_iterations = 2\nrestart_after_crash = on\n");
+	my $projects = $users / 2;
+
+	set_up_auth($node);
+	set_up_app($node);
+	$node->safe_psql('postgres', 'CREATE DATABASE legacy');
+	legacy_database($node, 'legacy', 'uuid', $users, $orders, map { $_->[1] } @passwords);
+	reach_legacy($node, $_, 'legacy', 'uuid') foreach 'aisales_auth', 'aisales_app';
+	my $mapping = legacy_mapping('legacy');
+	is(checked($node, $_, $mapping), '', "the dry run finds nothing in $_") foreach 'aisales_auth', 'aisales_app';
+
+	my $size = sprintf 'batch_size => %d', $users / 20;
+	kill_while_migrating($node, 'aisales_auth', $mapping, $size, $users / 2);
+	is(migrate($node, 'aisales_auth', $mapping, $size), "users $users written, 0 removed, 0 put off", 'users');
+	kill_while_migrating($node, 'aisales_app', $mapping, $size, $projects + $orders / 4);
+	kill_while_migrating($node, 'aisales_app', $mapping, $size, $projects + $orders / 2);
+	is(migrate($node, 'aisales_app', $mapping, $size),
+		"projects $projects written, 0 removed, 0 put off; orders $orders written, 0 removed, 0 put off", 'the rest');
+	is(verified($node, 'aisales_auth', $mapping), "ok|users|$users|$users|t|", 'the users are as they were');
+	is(verified($node, 'aisales_app', $mapping),
+		"ok|projects|$projects|$projects|t| ok|orders|$orders|$orders|t|", 'and the rest');
+	is($node->safe_psql('aisales_app', 'SELECT count(*), sum(total) FROM app.orders'),
+		$node->safe_psql('legacy', 'SELECT count(*), sum(amount) FROM purchases'), 'not a cent is missing');
+
+	# every fiftieth is blocked
+	my @logins = map { sprintf "('user%d\@example.com', '%s')", $_ + @passwords, $passwords[$_][0] }
+	  grep { ($_ + @passwords) % 50 } 0 .. $#passwords;
+	is($node->safe_psql('aisales_auth', 'SELECT l.status, count(*) FROM (VALUES ' . join(', ', @logins)
+			. ') v (email, password), LATERAL auth.login(v.email, v.password) l GROUP BY 1'),
+		'ok|' . @logins, 'somebody logs in by each hash');
+	return ($node, $mapping);
 }
 
 1;
