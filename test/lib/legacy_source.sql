@@ -27,21 +27,21 @@ CREATE TABLE accounts
 CREATE TABLE workspaces
 (
 	id :id_type PRIMARY KEY,
-	owner_id :id_type NOT NULL REFERENCES accounts,
+	owner_id :id_type NOT NULL,
 	title varchar(100) NOT NULL
 );
 CREATE TABLE purchases
 (
 	id :id_type PRIMARY KEY,
-	workspace_id :id_type NOT NULL REFERENCES workspaces,
-	account_id :id_type NOT NULL REFERENCES accounts,
+	workspace_id :id_type NOT NULL,
+	account_id :id_type NOT NULL,
 	state purchase_state NOT NULL DEFAULT 'open',
 	amount numeric(10, 2) NOT NULL,
 	bought timestamp NOT NULL DEFAULT now()
 );
 CREATE TABLE account_roles
 (
-	account_id :id_type NOT NULL REFERENCES accounts,
+	account_id :id_type NOT NULL,
 	role_name text NOT NULL,
 	PRIMARY KEY (account_id, role_name)
 );
@@ -63,4 +63,10 @@ FROM generate_series(1, :orders) n
 INSERT INTO account_roles (account_id, role_name)
 SELECT legacy_id('account', n):::id_type, r.name
 FROM generate_series(1, :users, 10) n, (VALUES ('admin'), ('seller')) r (name);
+
+-- after the rows, which is faster
+ALTER TABLE workspaces ADD CONSTRAINT workspaces_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES accounts;
+ALTER TABLE purchases ADD CONSTRAINT purchases_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces,
+	ADD CONSTRAINT purchases_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts;
+ALTER TABLE account_roles ADD FOREIGN KEY (account_id) REFERENCES accounts;
 ANALYZE;
