@@ -50,13 +50,15 @@ COMMENT ON FUNCTION dualdb.migrate_read(text, jsonb, text, text) IS
 	'internal: read a batch; returns its rows, which are in pg_temp.migrating';
 REVOKE ALL ON FUNCTION dualdb.migrate_read(text, jsonb, text, text) FROM PUBLIC;
 
--- A batch is small beside the tables: it goes by their indexes, whatever the planner
--- knows of tables that were empty a moment ago.
+-- A batch goes by the indexes of the tables, whatever the planner knows of some that
+-- were empty a moment ago.
 CREATE FUNCTION dualdb.migrate_compare(name text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
 AS $$
 DECLARE
 	v_rows bigint;
@@ -90,10 +92,6 @@ AS $$
 		SELECT format('m.%I IS NOT NULL', a.attname)
 		FROM dualdb.migrate_targets() t JOIN pg_attribute a ON a.attrelid = to_regclass(t.relation)
 		WHERE t.name = $1 AND a.attnotnull AND entry -> 'columns' ? a.attname::text
-		UNION ALL
-		SELECT 'NOT EXISTS (SELECT FROM auth.users o
-			WHERE o.email_norm = auth.normalize_email(m.email) AND o.id <> m.id)'
-		WHERE name = 'users'
 	) x (condition)
 $$;
 COMMENT ON FUNCTION dualdb.migrate_allowed(text, jsonb) IS
@@ -105,6 +103,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
 AS $$
 BEGIN
 	-- a trigger forgets that an address has been verified when it is another one; when
@@ -114,7 +114,10 @@ BEGIN
 			WHERE m.dualdb_known_sum <> m.dualdb_sum AND %s AND %s AND %s <> m.dualdb_sum',
 			relation, dualdb.migrate_list(entry, name, '%'), dualdb.migrate_list(entry, name, 'm.%'),
 			dualdb.migrate_match(name, 'm.dualdb_key', 'm.dualdb_place'),
-			dualdb.migrate_allowed(name, entry), dualdb.migrate_sum(entry, name, 't'));
+			dualdb.migrate_allowed(name, entry) || CASE name WHEN 'users'
+				THEN ' AND NOT EXISTS (SELECT FROM auth.users o
+					WHERE o.email_norm = auth.normalize_email(m.email) AND o.id <> m.id)'
+				ELSE '' END, dualdb.migrate_sum(entry, name, 't'));
 	END LOOP;
 END
 $$;
@@ -140,6 +143,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
 AS $$
 BEGIN
 	EXECUTE 'UPDATE auth.users t SET password_hash = dualdb.migrate_hash(m.password_hash, $1)
@@ -158,6 +163,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
 AS $$
 DECLARE
 	v_columns record;
@@ -167,11 +174,9 @@ BEGIN
 			THEN 'dualdb.migrate_hash(m.%I, $1)' ELSE 'm.%I' END, c.key), ', ') AS values
 	INTO v_columns
 	FROM jsonb_object_keys(entry -> 'columns') c (key);
-	EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %3$s FROM pg_temp.changed m
-		WHERE NOT EXISTS (SELECT FROM %1$s t WHERE %4$s) AND %5$s ON CONFLICT DO NOTHING',
-		relation, v_columns.names, v_columns.values,
-		dualdb.migrate_match(name, 'm.dualdb_key', 'm.dualdb_place'),
-		dualdb.migrate_allowed(name, entry)) USING wrap_hashes;
+	-- what is here already has been updated, and is in conflict
+	EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM pg_temp.changed m WHERE %s ON CONFLICT DO NOTHING',
+		relation, v_columns.names, v_columns.values, dualdb.migrate_allowed(name, entry)) USING wrap_hashes;
 END
 $$;
 COMMENT ON FUNCTION dualdb.migrate_insert(text, jsonb, text, boolean) IS
@@ -183,6 +188,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
 AS $$
 DECLARE
 	v_place text := (SELECT t.place FROM dualdb.migrate_targets() t WHERE t.name = $1);

@@ -19,6 +19,7 @@ AS $$
 	('password_encryption', 'server', 'Database passwords are stored for SCRAM.'),
 	('tls', 'server', 'TLS is on where the server is reached by network, at version 1.2 or newer.'),
 	('schemas', 'server', 'No schema is in the way.'),
+	('migration', 'server', 'No migration is unfinished.'),
 	('role_missing', 'server', 'Every role is there.'),
 	('role_attributes', 'server', 'Roles have the attributes that they need, and no others.'),
 	('role_password', 'server', 'No role has a password that it must not have.'),

@@ -155,6 +155,14 @@ AS $$
 		AND (y.typcategory IN ('S', 'A') OR y.typname IN ('bytea', 'json', 'jsonb'))
 		AND dualdb.secret_name(a.attname)
 	UNION ALL
+	SELECT 'warning', 'secret_columns', format('Foreign table %I.%I reads column "%s", which has the name of a secret.',
+			n.nspname, c.relname, a.attname),
+		format('ALTER FOREIGN TABLE %I.%I DROP COLUMN %I;', n.nspname, c.relname, a.attname)
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_attribute a ON a.attrelid = c.oid
+	WHERE c.relkind = 'f' AND 'app' = ANY (sides) AND NOT 'auth' = ANY (sides)
+		AND a.attnum > 0 AND NOT a.attisdropped AND dualdb.secret_name(a.attname)
+	UNION ALL
 	SELECT 'warning', 'secret_values', format('Table %s is locked, and was not looked at.', t.object),
 		'SELECT * FROM dualdb.verify_setup(); when it is not locked.'
 	FROM dualdb.verify_app_tables(sides) t CROSS JOIN LATERAL dualdb.sample_values(t.id, 1) s

@@ -166,3 +166,18 @@ $$;
 COMMENT ON FUNCTION dualdb.verify_replication(text[]) IS
 	'internal: verify_setup() of logical replication';
 REVOKE ALL ON FUNCTION dualdb.verify_replication(text[]) FROM PUBLIC;
+
+-- From the first pass to migrate_finish() the source is trusted with what is written here.
+CREATE FUNCTION dualdb.verify_migration(
+	sides text[], OUT status text, OUT item text, OUT detail text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'warning', 'migration', format('A migration to %s has not been finished.', string_agg(m.name, ', ' ORDER BY m.name)),
+		'SELECT dualdb.migrate_finish();'
+	FROM dualdb.migration_tables m HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION dualdb.verify_migration(text[]) IS
+	'internal: verify_setup() of a migration that goes on';
+REVOKE ALL ON FUNCTION dualdb.verify_migration(text[]) FROM PUBLIC;
