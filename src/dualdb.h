@@ -31,6 +31,7 @@ extern int	max_login_failures;
 extern int	password_min_length;
 extern int	refresh_grace;
 extern int	refresh_token_ttl;
+extern bool session_identity;
 extern int	session_lifetime;
 extern int	sync_interval;
 

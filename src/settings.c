@@ -33,6 +33,7 @@ int			max_login_failures;
 int			password_min_length;
 int			refresh_grace;
 int			refresh_token_ttl;
+bool		session_identity;
 int			session_lifetime;
 int			sync_interval;
 
@@ -135,6 +136,11 @@ settings_init(void)
 	define_int("dualdb.refresh_token_ttl",
 			   "How long a refresh token can be used.",
 			   &refresh_token_ttl, 30 * 86400, 1, INT_MAX, GUC_UNIT_S);
+	DefineCustomBoolVariable("dualdb.session_identity",
+							 "Whether authenticate_session() may be called.",
+							 "Off for roles whose sessions a pooler shares between clients.",
+							 &session_identity, true, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 	define_int("dualdb.session_lifetime",
 			   "How long a session lasts, however often it is refreshed.",
 			   &session_lifetime, 90 * 86400, 1, INT_MAX, GUC_UNIT_S);

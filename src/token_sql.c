@@ -77,6 +77,19 @@ dualdb_jwt_verify(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(jsonb_from_text(verified->payload));
 }
 
+/* Behind a pooler the session belongs to the next client, too. */
+static void
+require_session_identity(void)
+{
+	if (!session_identity)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("an identity for the session is not allowed here"),
+				errhint("Call dualdb.authenticate() in each transaction."),
+				errhidestmt(true),
+				errhidecontext(true));
+}
+
 static Datum
 authenticate(FunctionCallInfo fcinfo, IdentityScope scope)
 {
@@ -85,6 +98,8 @@ authenticate(FunctionCallInfo fcinfo, IdentityScope scope)
 
 	/* should anything go wrong from here on, the caller is nobody */
 	identity_refuse(scope);
+	if (scope == IDENTITY_SESSION)
+		require_session_identity();
 	verified = check_argument(fcinfo, NULL, &reason);
 	if (verified == NULL)
 		raise_token_refused(reason);

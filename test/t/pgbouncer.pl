@@ -27,6 +27,9 @@ my %token = map { $_ => (login_tokens($node, "$_\@example.com"))[0] } @names;
 $node->safe_psql('aisales_app', "INSERT INTO app.projects (user_id, name) VALUES ('$user{$_}', 'project of $_')") foreach @names;
 my ($ann, $token) = ($user{user1}, $token{user1});
 
+# what is refused by the server is allowed at first, to see what a pooler does
+my ($session_identity_off) = example_text('roles.sql') =~ /^(ALTER ROLE .* SET dualdb\.session_identity = off;)$/m;
+$node->safe_psql('postgres', 'ALTER ROLE backend_user RESET dualdb.session_identity');
 my $config = example('pgbouncer.ini');
 my $pooler = DualDB::PgBouncer->new($node, $tls, $config, default_pool_size => 1, verbose => 3);
 
@@ -138,16 +141,14 @@ next_is('authenticate_session() and DISCARD ALL', [ [ $authenticate_session, $is
 next_is('authenticate_session() in a transaction that fails',
 	[ 'BEGIN', [ $authenticate_session, $is_ann ], 'SELECT 1 / 0', 'ROLLBACK' ], $nobody);
 
-# what an administrator can do about it: to take the function away
-foreach my $sql (slurp_file("$FindBin::RealBin/../../docs/clients.md") =~ /^(REVOKE EXECUTE ON FUNCTION dualdb\.authenticate_session.*;)$/mg)
-{
-	$node->safe_psql('aisales_app', $sql);
-	next_is('authenticate_session() is revoked', [ [ $authenticate_session, qr/^42501/ ] ], $nobody);
-	next_is('authenticate() is not', [ [ $authenticate, $is_ann ] ], $nobody);
-	diag $node->safe_psql('aisales_app', q{SELECT v.* FROM dualdb.verify_setup() v WHERE v.detail ~ 'authenticate_session'});
-	$node->safe_psql('aisales_app', 'SELECT dualdb.setup_app()');
-	next_is('setup_app() grants it again', [ [ $authenticate_session, $is_ann ], 'DISCARD ALL' ], $nobody);
-}
+# so the server can be told to refuse it, by what the example of the roles ends with
+$node->safe_psql('postgres', $session_identity_off);
+$pooler->reconnect;
+next_is('dualdb.session_identity is off', [ [ $authenticate_session, qr/^55000: an identity for the session is not allowed here/ ] ], $nobody);
+next_is('an identity of a transaction is allowed', [ 'BEGIN', [ $authenticate, $is_ann ], [ $who, qr/^\Q$ann\E sees 1/ ], 'COMMIT' ], $nobody);
+next_is('the client cannot turn it on', [ [ 'SET dualdb.session_identity = on', qr/^42501/ ], 'RESET ALL',
+		[ $authenticate_session, qr/^55000/ ] ], $nobody);
+$node->safe_psql('postgres', 'ALTER ROLE backend_user RESET dualdb.session_identity');
 
 # the pooler's own log, at its most verbose
 my $log = $pooler->log;
@@ -199,9 +200,10 @@ sub many_clients
 	local $ENV{PGSSLMODE} = 'verify-full';
 	local $ENV{PGSSLROOTCERT} = $tls->authority;
 	my $ok = IPC::Run::run([
-			'pgbench', '-n', '-c', 20, '-j', 2, '-t', 30, '-M', $mode, @scripts,
+			# threads of their own: one that prepares would wait for a client of the same thread
+			'pgbench', '-n', '-c', 20, '-j', 20, '-t', 30, '-M', $mode, @scripts,
 			'-h', '127.0.0.1', '-p', $few->port, '-U', 'backend_user', 'aisales_app' ],
-		'<', \undef, '>', \$out, '2>', \$err);
+		'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(180));
 	return ($ok && $err !~ /aborted/, $out . $err);
 }
 

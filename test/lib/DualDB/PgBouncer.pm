@@ -19,7 +19,7 @@ sub new
 {
 	my ($class, $node, $tls, $example, %settings) = @_;
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	my $self = bless { port => $port, log => $tls->file("pgbouncer-$port.log"), out => '' }, $class;
+	my $self = bless { port => $port, log => $tls->file("pgbouncer-$port.log") }, $class;
 	my $file = $tls->file("pgbouncer-$port");
 	my %all = (
 		listen_port => $port, unix_socket_dir => '', logfile => $self->{log}, auth_file => "$file.users",
@@ -32,7 +32,8 @@ sub new
 	_write("$file.ini", _configuration($example, $node->port, %all));
 	$self->{console} = "host=127.0.0.1 port=$port dbname=pgbouncer user=console password='$CONSOLE_PASSWORD'"
 	  . ' sslmode=verify-full sslrootcert=' . $tls->authority;
-	$self->{process} = IPC::Run::start([ $PROGRAM, "$file.ini" ], '<', \undef, '&>', \$self->{out});
+	# not into a pipe, which nobody empties
+	$self->{process} = IPC::Run::start([ $PROGRAM, '-q', "$file.ini" ], '<', \undef, '&>', "$file.out");
 	$self->_wait_until_up;
 	return $self;
 }
@@ -67,6 +68,15 @@ sub show
 	return map { my %row; @row{@names} = split /\|/, $_, -1; \%row } @lines;
 }
 
+# Close the server connections, so that the next ones have new settings.
+sub reconnect
+{
+	my ($self) = @_;
+
+	run_command([ 'psql', '-X', '-d', $self->{console}, '-c', 'RECONNECT' ]);
+	return;
+}
+
 # Wait until a condition on what the console says holds.
 sub wait_for
 {
@@ -96,7 +106,7 @@ sub _wait_until_up
 	my ($self) = @_;
 
 	$self->wait_for('VERSION', sub { 1 })
-	  or die 'pgbouncer does not start: ' . (-e $self->{log} ? $self->log : $self->{out});
+	  or die 'pgbouncer does not start: ' . (-e $self->{log} ? $self->log : '');
 	return;
 }
 
