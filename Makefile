@@ -53,6 +53,7 @@ OBJS = $(OBJS_BYTES) \
 	src/login_guard.o \
 	src/outbox.o \
 	src/password_sql.o \
+	src/refusal.o \
 	src/revocations.o \
 	src/secret.o \
 	src/secrets_sql.o \

@@ -129,6 +129,25 @@ crypt_read_scrypt(HashReader *r, LegacyHash *hash)
 }
 
 /*
+ * Is it base64 of whole bytes?  yescrypt takes no other salt: the bits that are
+ * left over, the highest of the last character, are zero.
+ */
+static bool
+is_whole_bytes(const char *salt, size_t len)
+{
+	switch (len % 4)
+	{
+		case 0:
+			return true;
+		case 2:
+			return crypt64_value(salt[len - 1]) < 4;
+		case 3:
+			return crypt64_value(salt[len - 1]) < 16;
+	}
+	return false;
+}
+
+/*
  * "$y$j" log2 of N less one, r less one, "$" salt "$"
  *
  * j is the flavour that crypt_gensalt() makes.  It makes no optional
@@ -139,21 +158,26 @@ bool
 crypt_read_yescrypt(HashReader *r, LegacyHash *hash)
 {
 	const char *start = r->pos;
+	const char *salt;
 	uint32_t	log2_n;
 	uint32_t	block;
 
-	return read_literal(r, "$y$j") &&
-		read_6_bits(r, &log2_n) && log2_n < 48 &&
-		read_6_bits(r, &block) && block < 48 &&
-		note_scrypt_cost(hash, log2_n + 1, block + 1, 1) &&
-		read_literal(r, "$") &&
-		read_salt(r, SCRYPT_SALT_CHARS, start, hash);
+	if (!read_literal(r, "$y$j") ||
+		!read_6_bits(r, &log2_n) || log2_n >= 48 ||
+		!read_6_bits(r, &block) || block >= 48 ||
+		!note_scrypt_cost(hash, log2_n + 1, block + 1, 1) ||
+		!read_literal(r, "$"))
+		return false;
+	salt = r->pos;
+	return read_salt(r, SCRYPT_SALT_CHARS, start, hash) &&
+		is_whole_bytes(salt, (size_t) (r->pos - salt - 1));
 }
 
 /*
  * crypt_rn() of the passphrase.  Its result ends with the digest; of what comes
  * before, bcrypt rewrites bits that it does not use.  Only the pointer tells
- * whether it failed: errno may be set all the same.
+ * whether it failed: errno may be set all the same.  The setting is one that
+ * libxcrypt takes, so a failure is want of memory.
  */
 static PasswordStatus
 crypt_digest(const char *passphrase, const LegacyHash *hash,

@@ -50,9 +50,10 @@ extern void require_stored_hash(const char *str, StoredHash *hash);
 extern void require_turn(void);
 extern void raise_no_memory_for_hash(void);
 
-/* Does the password belong to the hash?  Always computes one; see there. */
-extern PasswordStatus password_compare(const text *password, const text *nfc,
-									 const char *hash);
+/* Does the password, or its NFC form, belong to the hash? */
+extern PasswordStatus password_verify_either(const text *password,
+											 const text *nfc,
+											 const StoredHash *hash);
 
 /* The NFC form of a password where it is another than the password. */
 extern text *password_other_form(const text *password);

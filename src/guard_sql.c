@@ -4,20 +4,21 @@
 #include <sodium.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "argon2.h"
 #include "governor.h"
 #include "login_guard.h"
 #include "outbox.h"
+#include "refusal.h"
 
 PG_FUNCTION_INFO_V1(dualdb_try_password);
 PG_FUNCTION_INFO_V1(dualdb_try_code);
-PG_FUNCTION_INFO_V1(dualdb_count_failure);
 PG_FUNCTION_INFO_V1(dualdb_clear_failures);
 PG_FUNCTION_INFO_V1(dualdb_post_event);
 PG_FUNCTION_INFO_V1(dualdb_event_pending);
@@ -82,8 +83,7 @@ attempt_outcome(PasswordStatus status)
  */
 static int32_t
 guarded_compare(const uint8_t *identifier, const FailureCount *stored,
-				const text *password, const text *nfc, const char *hash,
-				PasswordStatus *status)
+				LoginAttempt *attempt, PasswordStatus *status)
 {
 	SharedState *s = shared_state_here();
 	int32_t		wait = s == NULL ? stored_wait(stored) : 0;
@@ -95,12 +95,32 @@ guarded_compare(const uint8_t *identifier, const FailureCount *stored,
 		wait = login_guard_enter(s, identifier, stored);
 	if (wait == 0)
 	{
-		*status = password_compare(password, nfc, hash);
+		*status = login_compare(attempt);
 		if (s != NULL)
 			login_guard_leave(s, identifier, attempt_outcome(*status));
 	}
 	governor_leave();
 	return wait;
+}
+
+/* The hashes of an array that can be compared with. */
+static void
+read_rivals(ArrayType *array, LoginAttempt *attempt)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	attempt->rivals = palloc(sizeof(StoredHash) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (!nulls[i] &&
+			stored_hash_parse(TextDatumGetCString(elements[i]),
+							  &attempt->rivals[attempt->nrivals]) == HASH_OK)
+			attempt->nrivals++;
+	}
 }
 
 static const char *
@@ -122,7 +142,7 @@ outcome_name(int32_t wait, PasswordStatus status)
 
 /*
  * try_password(identifier bytea, in_a_row int, in_all int,
- * last_at timestamptz, password text, hash text,
+ * last_at timestamptz, password text, hash text, rivals text[],
  * OUT outcome text, OUT retry_after int)
  */
 Datum
@@ -131,9 +151,8 @@ dualdb_try_password(PG_FUNCTION_ARGS)
 	const uint8_t *identifier = identifier_argument(fcinfo, 0);
 	FailureCount stored = count_argument(fcinfo, 1);
 	text	   *password = PG_ARGISNULL(4) ? NULL : PG_GETARG_TEXT_PP(4);
-	char	   *hash = PG_ARGISNULL(5) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(5));
 	text	   *nfc = password != NULL ? password_other_form(password) : NULL;
+	LoginAttempt attempt = {.password = password,.nfc = nfc};
 	PasswordStatus status;
 	TupleDesc	tupdesc;
 	Datum		values[2] = {0};
@@ -143,12 +162,18 @@ dualdb_try_password(PG_FUNCTION_ARGS)
 	hide_statement();
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	if (!PG_ARGISNULL(5))
+		attempt.hash = text_to_cstring(PG_GETARG_TEXT_PP(5));
+	if (!PG_ARGISNULL(6))
+		read_rivals(PG_GETARG_ARRAYTYPE_P(6), &attempt);
 
-	wait = guarded_compare(identifier, &stored, password, nfc, hash, &status);
+	wait = guarded_compare(identifier, &stored, &attempt, &status);
 	if (nfc != NULL)
 		sodium_memzero(VARDATA_ANY(nfc), VARSIZE_ANY_EXHDR(nfc));
 	if (password != NULL)
 		wipe_detoasted(password, PG_GETARG_DATUM(4));
+	if (status == PASSWORD_MISMATCH)
+		refusal_wait(&attempt);
 
 	values[0] = CStringGetTextDatum(outcome_name(wait, status));
 	if (wait != 0 && wait != WAIT_FOR_RESET)
@@ -187,17 +212,6 @@ dualdb_try_code(PG_FUNCTION_ARGS)
 	if (wait == WAIT_FOR_RESET)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(wait);
-}
-
-/* count_failure(identifier bytea) returns void */
-Datum
-dualdb_count_failure(PG_FUNCTION_ARGS)
-{
-	SharedState *s = shared_state_here();
-
-	if (s != NULL)
-		login_guard_fail(s, identifier_argument(fcinfo, 0));
-	PG_RETURN_VOID();
 }
 
 /* failures_shared() returns boolean */

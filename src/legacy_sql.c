@@ -1,4 +1,4 @@
-/* SQL functions for stored password hashes: name the format, wrap. */
+/* SQL functions for stored password hashes: name the format, wrap, class. */
 #include "dualdb.h"
 
 #include "fmgr.h"
@@ -8,6 +8,7 @@
 
 PG_FUNCTION_INFO_V1(dualdb_password_hash_format);
 PG_FUNCTION_INFO_V1(dualdb_wrap_password_hash);
+PG_FUNCTION_INFO_V1(dualdb_password_hash_class);
 
 /* password_hash_format(hash text) returns text */
 Datum
@@ -41,4 +42,19 @@ dualdb_wrap_password_hash(PG_FUNCTION_ARGS)
 	if (status != PASSWORD_OK)
 		raise_no_memory_for_hash();
 	PG_RETURN_TEXT_P(cstring_to_text(wrapped));
+}
+
+/* password_hash_class(hash text) returns bigint */
+Datum
+dualdb_password_hash_class(PG_FUNCTION_ARGS)
+{
+	StoredHash	hash;
+	uint64_t	class = 0;
+
+	if (stored_hash_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+						  &hash) == HASH_OK)
+		class = stored_hash_class(&hash);
+	if (class == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64((int64) class);
 }

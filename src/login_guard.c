@@ -158,14 +158,6 @@ login_guard_leave(SharedState *s, const uint8_t *identifier,
 	LWLockRelease(&s->lock);
 }
 
-void
-login_guard_fail(SharedState *s, const uint8_t *identifier)
-{
-	LWLockAcquire(&s->lock, LW_EXCLUSIVE);
-	fail_locked(s, identifier);
-	LWLockRelease(&s->lock);
-}
-
 /* Also where memory has nothing: the table may have, and hears of it this way. */
 void
 login_guard_clear(SharedState *s, const uint8_t *identifier)

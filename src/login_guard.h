@@ -23,8 +23,7 @@ extern int32_t login_guard_enter(SharedState *s, const uint8_t *identifier,
 extern void login_guard_leave(SharedState *s, const uint8_t *identifier,
 							  AttemptOutcome outcome);
 
-/* Count a failure; forget the failures. */
-extern void login_guard_fail(SharedState *s, const uint8_t *identifier);
+/* Forget the failures. */
 extern void login_guard_clear(SharedState *s, const uint8_t *identifier);
 
 extern FailurePolicy login_guard_policy(void);

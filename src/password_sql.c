@@ -185,9 +185,9 @@ dualdb_hash_password(PG_FUNCTION_ARGS)
  * Compare the password as it was typed, since an imported hash was made of that,
  * and then its NFC form.
  */
-static PasswordStatus
-verify_either_form(const text *password, const text *nfc,
-				   const StoredHash *hash)
+PasswordStatus
+password_verify_either(const text *password, const text *nfc,
+					   const StoredHash *hash)
 {
 	PasswordStatus status = stored_hash_verify(VARDATA_ANY(password),
 											   VARSIZE_ANY_EXHDR(password),
@@ -220,7 +220,7 @@ dualdb_verify_password(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	nfc = password_other_form(password);
 	require_turn();
-	status = verify_either_form(password, nfc, &hash);
+	status = password_verify_either(password, nfc, &hash);
 	governor_leave();
 	if (nfc != NULL)
 		sodium_memzero(VARDATA_ANY(nfc), VARSIZE_ANY_EXHDR(nfc));
@@ -228,39 +228,6 @@ dualdb_verify_password(PG_FUNCTION_ARGS)
 	if (status == PASSWORD_NO_MEMORY)
 		raise_no_memory_for_hash();
 	PG_RETURN_BOOL(status == PASSWORD_OK);
-}
-
-/*
- * Compare for a login: whatever is wrong with the arguments, one hash is
- * computed, so that a user who does not exist, or has no usable hash, takes as
- * long as one who does.  Any may be NULL.  Raises no error.
- */
-PasswordStatus
-password_compare(const text *password, const text *nfc, const char *hash)
-{
-	StoredHash	stored;
-	Argon2Phc	phc;
-	PasswordStatus status;
-
-	if (password != NULL && hash != NULL &&
-		VARSIZE_ANY_EXHDR(password) <= PASSWORD_MAX_LEN &&
-		stored_hash_parse(hash, &stored) == HASH_OK)
-	{
-		status = verify_either_form(password, nfc, &stored);
-
-		/* the cost of an old hash would tell that there is one */
-		if (status != PASSWORD_MISMATCH ||
-			!stored_hash_needs_rehash(&stored, argon2_memory,
-									  argon2_iterations))
-			return status;
-	}
-
-	argon2_decoy(argon2_memory, argon2_iterations, &phc);
-	status = argon2_verify("", 0, &phc, NULL);
-	/* a user's hash would be compared with both forms */
-	if (status != PASSWORD_NO_MEMORY && nfc != NULL)
-		status = argon2_verify("", 0, &phc, NULL);
-	return status == PASSWORD_NO_MEMORY ? status : PASSWORD_MISMATCH;
 }
 
 /* password_needs_rehash(hash text) returns boolean */

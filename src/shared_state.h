@@ -39,6 +39,20 @@ typedef struct OutboxEvent
 	char		user_agent[OUTBOX_AGENT_SIZE];
 } OutboxEvent;
 
+/* How long comparisons with hashes of other programs take. */
+#define HASH_TIMES			64
+
+typedef struct HashTimes
+{
+	int			next;			/* to be overwritten */
+	struct
+	{
+		uint64_t	class;
+		uint32_t	length;		/* of the password, where that matters */
+		int64_t		micros;
+	}			entries[HASH_TIMES];
+} HashTimes;
+
 typedef struct SharedState
 {
 	int			tranche;
@@ -58,6 +72,8 @@ typedef struct SharedState
 	slock_t		governor_lock;
 	int			hashes_running;
 	ConditionVariable hash_finished;
+
+	HashTimes	hash_times;
 
 	/* events with these numbers are waiting: tail <= n < head */
 	uint64_t	outbox_tail;

@@ -83,3 +83,63 @@ stored_hash_needs_rehash(const StoredHash *hash,
 		strcmp(hash->name, "django_argon2") == 0 ||
 		argon2_needs_rehash(&hash->argon2, memory_kib, iterations);
 }
+
+/*
+ * A class is a kind and the work.  Kinds cannot be compared: how long a unit of
+ * work takes is the machine's to say.  Within one, more work takes longer; but
+ * for argon2id as it is made here, of which each class is a kind of its own.
+ */
+#define KIND_SHIFT		46
+#define WORK_SHIFT		21
+#define KIND_ARGON2ID	1
+#define KIND_ARGON2		2
+#define KIND_LEGACY		3
+#define KIND_WRAPPED	32
+
+static uint64_t
+argon2_work(const Argon2Phc *phc)
+{
+	return (uint64_t) phc->memory_kib * phc->iterations;
+}
+
+static uint64_t
+class_of(uint64_t kind, uint64_t work, uint64_t detail)
+{
+	return kind << KIND_SHIFT | work << WORK_SHIFT | detail;
+}
+
+uint64_t
+stored_hash_class(const StoredHash *hash)
+{
+	const Argon2Phc *phc = &hash->argon2;
+	const LegacyHash *inner = &hash->wrapped.inner;
+
+	switch (hash->kind)
+	{
+		case STORED_UNUSABLE:
+			return 0;
+		case STORED_ARGON2:
+			if (phc->is_argon2id && argon2_computable(phc))
+				return class_of(KIND_ARGON2ID, argon2_work(phc),
+								phc->iterations);
+			return class_of(KIND_ARGON2, argon2_work(phc), 0);
+		case STORED_LEGACY:
+			return class_of(KIND_LEGACY + hash->legacy.function,
+							hash->legacy.work, 0);
+		case STORED_WRAPPED:
+			return class_of(KIND_WRAPPED + inner->function, inner->work,
+							argon2_work(&hash->wrapped.outer));
+	}
+	return 0;
+}
+
+bool
+stored_hash_minds_length(const StoredHash *hash)
+{
+	LegacyFunction function = hash->kind == STORED_WRAPPED ?
+		hash->wrapped.inner.function : hash->legacy.function;
+
+	return (hash->kind == STORED_LEGACY || hash->kind == STORED_WRAPPED) &&
+		(function == LEGACY_MD5CRYPT || function == LEGACY_SHA256CRYPT ||
+		 function == LEGACY_SHA512CRYPT);
+}

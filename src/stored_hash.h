@@ -33,4 +33,10 @@ extern bool stored_hash_needs_rehash(const StoredHash *hash,
 									 uint32_t memory_kib,
 									 uint32_t iterations);
 
+/* Hashes of one class take one time; 0 for those that take none. */
+extern uint64_t stored_hash_class(const StoredHash *hash);
+
+/* Does the time depend on the password's length, too? */
+extern bool stored_hash_minds_length(const StoredHash *hash);
+
 #endif							/* DUALDB_STORED_HASH_H */

@@ -41,19 +41,6 @@ COMMENT ON FUNCTION auth.count_failure(bytea) IS
 	'internal: count a failure where no memory is shared';
 REVOKE ALL ON FUNCTION auth.count_failure(bytea) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION auth.refuse_match(identifier bytea) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	PERFORM dualdb.count_failure(identifier);
-	PERFORM auth.count_failure(identifier);
-END
-$$;
-COMMENT ON FUNCTION auth.refuse_match(bytea) IS
-	'internal: count as a failure that the password of somebody who may not log in was right';
-REVOKE ALL ON FUNCTION auth.refuse_match(bytea) FROM PUBLIC;
-
 CREATE OR REPLACE FUNCTION auth.clear_failures(identifier bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -71,6 +58,36 @@ COMMENT ON FUNCTION auth.clear_failures(bytea) IS
 	'internal: a success; forget the failures';
 REVOKE ALL ON FUNCTION auth.clear_failures(bytea) FROM PUBLIC;
 
+-- One step down the index for each kind of hash that there is.
+CREATE OR REPLACE FUNCTION auth.costliest_hashes() RETURNS text[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+	v_below bigint := 9223372036854775807;
+	v_hashes text[] := '{}';
+	v_user record;
+BEGIN
+	LOOP
+		SELECT u.password_hash, dualdb.password_hash_class(u.password_hash) AS class
+		INTO v_user
+		FROM auth.users u
+		WHERE dualdb.password_hash_class(u.password_hash) < v_below
+		ORDER BY dualdb.password_hash_class(u.password_hash) DESC LIMIT 1;
+		EXIT WHEN NOT FOUND;
+		v_hashes := v_hashes || v_user.password_hash;
+		-- kind 1 is argon2id as it is made here: each cost is a kind of its own
+		v_below := CASE WHEN v_user.class >> 46 = 1 THEN v_user.class
+			ELSE (v_user.class >> 46) << 46 END;
+	END LOOP;
+	RETURN v_hashes;
+END
+$$;
+COMMENT ON FUNCTION auth.costliest_hashes() IS
+	'internal: of each kind of password hash that users have, the one that takes longest to compare';
+REVOKE ALL ON FUNCTION auth.costliest_hashes() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION auth.try_password(
 	email text, password text, hash text, OUT outcome text, OUT retry_after integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -84,7 +101,7 @@ BEGIN
 	FROM auth.stored_failures(v_identifier) s;
 	SELECT t.outcome, t.retry_after INTO outcome, retry_after
 	FROM dualdb.try_password(v_identifier, v_stored.in_a_row, v_stored.in_all,
-		v_stored.last_at, password, hash) t;
+		v_stored.last_at, password, hash, auth.costliest_hashes()) t;
 	IF outcome = 'mismatch' THEN
 		PERFORM auth.count_failure(v_identifier);
 	END IF;

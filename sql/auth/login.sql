@@ -17,19 +17,17 @@ BEGIN
 	WHERE u.email_norm = auth.normalize_email(login.email);
 
 	-- NB: before anything else is decided: an unknown user, a wrong password and
-	-- an inactive user are the same refusal after the same work.
+	-- an inactive user are the same refusal after the same time.
 	SELECT t.outcome, t.retry_after INTO v_try
-	FROM auth.try_password(email, password, v_user.password_hash) t;
-	v_result.status := CASE
-		WHEN v_try.outcome IN ('throttled', 'busy') THEN v_try.outcome
-		WHEN v_try.outcome = 'match' AND v_user.may_login THEN 'ok'
-		ELSE 'invalid_credentials'
+	FROM auth.try_password(email, password,
+		CASE WHEN v_user.may_login THEN v_user.password_hash END) t;
+	v_result.status := CASE v_try.outcome
+		WHEN 'match' THEN 'ok'
+		WHEN 'mismatch' THEN 'invalid_credentials'
+		ELSE v_try.outcome
 	END;
 	v_result.retry_after := v_try.retry_after;
 	IF v_result.status <> 'ok' THEN
-		IF v_try.outcome = 'match' THEN
-			PERFORM auth.refuse_match(auth.login_identifier(email));
-		END IF;
 		IF v_result.status <> 'busy' THEN
 			PERFORM auth.record_refusal(CASE v_result.status
 					WHEN 'throttled' THEN 'authn_login_lock' ELSE 'authn_login_fail' END,

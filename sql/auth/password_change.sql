@@ -34,14 +34,11 @@ BEGIN
 	FROM auth.users u WHERE u.id = change_password.user_id;
 	SELECT t.outcome INTO status
 	FROM auth.try_password(coalesce(v_user.email, 'user ' || change_password.user_id),
-		old_password, v_user.password_hash) t;
+		old_password, CASE WHEN v_user.may_login THEN v_user.password_hash END) t;
 	IF status IN ('throttled', 'busy') THEN
 		RETURN;
 	END IF;
-	IF status <> 'match' OR v_user.may_login IS NOT TRUE THEN
-		IF status = 'match' THEN
-			PERFORM auth.refuse_match(auth.login_identifier(v_user.email));
-		END IF;
+	IF status <> 'match' THEN
 		status := 'invalid_credentials';
 		PERFORM auth.record_refusal('authn_password_change_fail', v_user.id);
 		RETURN;

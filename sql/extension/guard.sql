@@ -10,12 +10,12 @@ REVOKE ALL ON FUNCTION dualdb.failures_shared() FROM PUBLIC;
 
 CREATE FUNCTION dualdb.try_password(
 	identifier bytea, in_a_row integer, in_all integer, last_at timestamptz,
-	password text, hash text, OUT outcome text, OUT retry_after integer)
+	password text, hash text, rivals text[], OUT outcome text, OUT retry_after integer)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'dualdb_try_password';
-COMMENT ON FUNCTION dualdb.try_password(bytea, integer, integer, timestamptz, text, text) IS
-	'compare a password unless the identifier must wait; outcome match, mismatch, throttled (retry_after in seconds, NULL: until a reset) or busy. A mismatch is counted where memory is shared';
-REVOKE ALL ON FUNCTION dualdb.try_password(bytea, integer, integer, timestamptz, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION dualdb.try_password(bytea, integer, integer, timestamptz, text, text, text[]) IS
+	'compare a password unless the identifier must wait; outcome match, mismatch, throttled (retry_after in seconds, NULL: until a reset) or busy. A mismatch is counted where memory is shared, and takes as long as with the costliest of the rivals';
+REVOKE ALL ON FUNCTION dualdb.try_password(bytea, integer, integer, timestamptz, text, text, text[]) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.try_code(
 	identifier bytea, in_a_row integer, in_all integer, last_at timestamptz)
@@ -25,13 +25,6 @@ AS 'MODULE_PATHNAME', 'dualdb_try_code';
 COMMENT ON FUNCTION dualdb.try_code(bytea, integer, integer, timestamptz) IS
 	'count an attempt unless the identifier must wait; returns the seconds to wait, 0 for none, NULL for until a reset';
 REVOKE ALL ON FUNCTION dualdb.try_code(bytea, integer, integer, timestamptz) FROM PUBLIC;
-
-CREATE FUNCTION dualdb.count_failure(identifier bytea) RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'dualdb_count_failure';
-COMMENT ON FUNCTION dualdb.count_failure(bytea) IS
-	'count a failure where memory is shared';
-REVOKE ALL ON FUNCTION dualdb.count_failure(bytea) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.clear_failures(identifier bytea) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

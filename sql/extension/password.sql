@@ -34,3 +34,12 @@ AS 'MODULE_PATHNAME', 'dualdb_wrap_password_hash';
 COMMENT ON FUNCTION dualdb.wrap_password_hash(text) IS
 	'another program''s hash under argon2id, to store until the first login; argon2, wrapped and unusable ones as they are';
 REVOKE ALL ON FUNCTION dualdb.wrap_password_hash(text) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.password_hash_class(hash text) RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dualdb_password_hash_class';
+COMMENT ON FUNCTION dualdb.password_hash_class(text) IS
+	'number of the hashes that take as long to compare as this one: from bit 46 on the kind, below it the work; NULL for a hash that takes no time';
+REVOKE ALL ON FUNCTION dualdb.password_hash_class(text) FROM PUBLIC;
+-- an index of auth.users evaluates it with the rights of whoever inserts or restores
+GRANT EXECUTE ON FUNCTION dualdb.password_hash_class(text) TO PUBLIC;

@@ -162,7 +162,8 @@ AS $$
 		WHEN 'bridge' THEN grantee = 'dualdb_sync' OR grantee LIKE 'dualdb\_%owner'
 		WHEN 'app' THEN grantee NOT IN ('PUBLIC', 'dualdb_bridge')
 		WHEN 'dualdb' THEN
-			name IN ('new_id', 'user_id', 'session_id', 'claims', 'has_role', 'has_permission')
+			name IN ('new_id', 'user_id', 'session_id', 'claims', 'has_role', 'has_permission',
+				'password_hash_class')
 			OR grantee LIKE 'dualdb\_%owner' AND name !~ '^(setup|run_setup|verify_setup)'
 			OR grantee = 'dualdb_sync' AND name = 'sync'
 			OR grantee <> 'PUBLIC' AND name IN ('hash_password', 'verify_password',

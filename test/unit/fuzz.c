@@ -13,6 +13,7 @@
 #include "fixture.h"
 #include "jwt.h"
 #include "phc.h"
+#include "stored_hash.h"
 #include "tap.h"
 
 #define LEEWAY		(60 * MICROS_PER_SECOND)
@@ -66,6 +67,50 @@ check_phc(const char *text, size_t len)
 	require(strlen(again) == len && memcmp(again, text, len) == 0);
 	require(phc.parallelism > 0 && phc.memory_kib >= 8 * phc.parallelism);
 	require(phc.iterations > 0 && phc.memory_kib <= PHC_MEMORY_MAX_KIB);
+	return true;
+}
+
+/* Does a hash cost so little that the fuzzer can afford it? */
+static bool
+is_cheap(const LegacyHash *hash)
+{
+	return hash->work <= (hash->function == LEGACY_BCRYPT ? 32 : 1000);
+}
+
+/* What is read of another program's hash, libcrypt and the others can compute. */
+static bool
+check_legacy(const char *text, size_t len)
+{
+	LegacyHash	hash;
+	LegacyHash	setting;
+	uint8_t		digest[LEGACY_DIGEST_MAX];
+
+	if (legacy_hash_parse(text, len, &hash) != HASH_OK)
+		return false;
+	require(hash.setting_len < len && hash.digest_len <= sizeof(digest));
+	require(legacy_setting_parse(text, hash.setting_len, &setting) == HASH_OK);
+	require(setting.function == hash.function && setting.work == hash.work);
+	require(legacy_setting_parse(text, len, &setting) == HASH_MALFORMED);
+	require(legacy_affordable(&hash));
+	if (is_cheap(&hash))
+		require(legacy_hash_compute("password", 8, &hash, digest) ==
+				PASSWORD_OK);
+	return true;
+}
+
+/* A string is of one kind, and its class within the bounds of that. */
+static bool
+check_stored(const char *text, size_t len)
+{
+	StoredHash	hash;
+	uint64_t	class;
+
+	if (stored_hash_parse(text, &hash) != HASH_OK)
+		return false;
+	require(hash.name != NULL);
+	class = stored_hash_class(&hash);
+	require((class == 0) == (hash.kind == STORED_UNUSABLE));
+	require(class <= INT64_MAX && class >> 46 < 64);
 	return true;
 }
 
@@ -141,6 +186,8 @@ accepted_somewhere(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	accepted = check_phc(exact, size);
+	accepted |= check_legacy(exact, size);
+	accepted |= check_stored(text, size);
 	accepted |= check_token(exact, size);
 	accepted |= check_json(text, size);
 	accepted |= check_signed(text, size);
@@ -272,6 +319,29 @@ test_input(const char *name, const char *input)
 	   "%s, mutated", name);
 }
 
+/* One of each way to be written; and one that is wrapped. */
+static void
+test_legacy_inputs(void)
+{
+	static const char *const hashes[] = {
+		"$2b$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+		"$bcrypt-sha256$v=2,t=2b,r=4$5Hg1DKFqPE8C2aflZ5vVoe$wOK1VFFtS8IGTrGa7.h5fs0u84qyPbS",
+		"$1$5pZSV9va$azfrPr6af3Fc7dLblQXVa0",
+		"$5$rounds=1000$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+		"$7$26..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D",
+		"$y$j/.$LdJMENpBABJJ3hIHjB1Bi.$9bzSqsy.tgf3vABDP.Wuq0kUG2dQzR03IMMoqvle5I0",
+		"pbkdf2_sha1$10$salt$SwB5AbdlSJq+rUnZJvch0GWkKcE=",
+		"$pbkdf2$12$OB.dtnSEXZK8U5cgxU/GYQ$y5LKPOplRmok7CZp/aqVDVg8zGI",
+		"$scrypt$ln=2,r=8,p=1$wlhLyXmP8b53bm1NKYVQqg$mTpvG8lzuuDk+DWz8HZIB6Vum6erDuUm0As5yU+VxWA",
+		"scrypt$2$salt$8$5$z3dOO9MpBUs3s0ewhDxKPHeDmF3pXIkwJtk4HLMGypfqLISFEWWrTobadY0aC/pGWcS1qimug3PUy1ppsYs5cA==",
+		"$dualdb-wrapped$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Gpj7qOY5RCXJvcMzqcdQqvgR3wcPX7SleI4c9NtXk6E"
+		"$$2b$05$CCCCCCCCCCCCCCCCCCCCC."
+	};
+
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
+		test_input(hashes[i], hashes[i]);
+}
+
 int
 main(void)
 {
@@ -292,6 +362,7 @@ main(void)
 			   "$Gpj7qOY5RCXJvcMzqcdQqvgR3wcPX7SleI4c9NtXk6E");
 	test_input("a foreign hash", "$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ"
 			   "$RdescudvJCsgt3ub+b+dWRWJTmaaJObG");
+	test_legacy_inputs();
 	return done_testing();
 }
 
