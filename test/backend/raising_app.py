@@ -7,7 +7,7 @@ from fastapi import Depends
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.auth_api import query
+from app.core.auth_api import call, query
 from app.core.database import app_engine, auth_engine, get_auth_db, init_db
 from app.core.identity import get_user_db
 from app.main import app
@@ -34,9 +34,19 @@ async def login_and_raise(body: Credentials, db: AsyncSession = Depends(get_auth
     raise RuntimeError(f"after a login that was {row.status}")
 
 
+@app.post("/test/call-and-raise")
+async def call_and_raise(body: Credentials, db: AsyncSession = Depends(get_auth_db)) -> Any:
+    """A login as the application's route does it, whose answer is lost."""
+    row = await call(
+        db, "login", email=body.email, password=body.password.get_secret_value()
+    )
+    app.state.last_login = {"status": row.status, "refresh_token": row.refresh_token}
+    raise RuntimeError("after a login that is kept")
+
+
 @app.get("/test/last-login")
 async def last_login() -> Any:
-    """What the route above has got."""
+    """What the routes above have got."""
     return app.state.last_login
 
 

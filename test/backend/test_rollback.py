@@ -7,9 +7,9 @@ from waiting import eventually
 MAX_FAILURES = 4
 
 
-def raising_login(email, password):
-    """The login's own row; the request around it has failed and is rolled back."""
-    response = post("/test/login-and-raise", credentials(email, password))
+def raising_login(email, password, route="/test/login-and-raise"):
+    """The login's own row; the request around it has failed, and by default is rolled back."""
+    response = post(route, credentials(email, password))
     assert response.status_code == 500
     return send("GET", "/test/last-login").json()
 
@@ -51,7 +51,7 @@ def test_a_login_that_is_rolled_back_is_none():
     assert lost["status"] == "ok"
     refused = post("/auth/refresh", {"refresh_token": lost["refresh_token"]})
     assert (refused.status_code, refused.json()["detail"]) == (401, "invalid_credentials")
-    kept = login("rolled.back@example.com")
+    kept = raising_login("rolled.back@example.com", PASSWORD, "/test/call-and-raise")
     assert post("/auth/refresh", {"refresh_token": kept["refresh_token"]}).status_code == 200
 
 

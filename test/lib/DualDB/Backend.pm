@@ -134,6 +134,7 @@ sub start_backend
 	{
 		local %ENV = (
 			%ENV, %{ $place->{env} }, %env,
+			DB_POOL_TIMEOUT => 300,
 			PYTHONDONTWRITEBYTECODE => 1,
 			PYTHONPATH => "$TREE/docker/backend:$TREE/test/backend");
 		$backend->{process} = IPC::Run::start(

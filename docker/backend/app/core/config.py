@@ -25,16 +25,20 @@ class Database:
     url: URL
     pool_size: int
     max_overflow: int
+    pool_timeout: int
     prepared_statements: bool
 
 
 def read_databases(env: Mapping[str, str]) -> Tuple[Database, Database]:
     """The auth and the app database, which can be one."""
     auth_url, app_url = read_urls(env, "DATABASE")
-    prepared = read_boolean(env, "DB_PREPARED_STATEMENTS", True)
+    both = (
+        read_integer(env, ("DB_POOL_TIMEOUT",), 30, 1),
+        read_boolean(env, "DB_PREPARED_STATEMENTS", True),
+    )
     return (
-        Database(auth_url, *read_pool(env, "AUTH", 10), prepared),
-        Database(app_url, *read_pool(env, "APP", 30), prepared),
+        Database(auth_url, *read_pool(env, "AUTH", 10), *both),
+        Database(app_url, *read_pool(env, "APP", 30), *both),
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Database
 
-CONNECT_TIMEOUT = 10
+CONNECT_TIMEOUT = 30
 
 
 class UnnamedStatements(asyncpg.Connection):
@@ -51,6 +51,7 @@ def make_engine(database: Database) -> AsyncEngine:
         database.url,
         pool_size=database.pool_size,
         max_overflow=database.max_overflow,
+        pool_timeout=database.pool_timeout,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args=connect_args(database.prepared_statements),

@@ -93,8 +93,14 @@ async def on_database_error(request: Request, error: DBAPIError) -> JSONResponse
     return answer(code, detail, RETRY_AFTER if code == 503 else None)
 
 
+async def on_full_pool(request: Request, _: PoolTimeout) -> JSONResponse:
+    """All connections are at work."""
+    log.error("%s %s: no connection of the pool became free", request.method, request.url.path)
+    return answer(503, "busy", RETRY_AFTER)
+
+
 async def on_unavailable(request: Request, error: Exception) -> JSONResponse:
-    """No connection: the server is away, refuses the backend, or the pool is empty."""
+    """No connection: the server is away, or refuses the backend."""
     log.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
     return answer(503, "database is not available", RETRY_AFTER)
 
@@ -110,5 +116,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, on_refusal)
     app.add_exception_handler(DBAPIError, on_database_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
-    for error in (Unavailable, PoolTimeout, asyncpg.PostgresError, OSError):
+    app.add_exception_handler(PoolTimeout, on_full_pool)
+    for error in (Unavailable, asyncpg.PostgresError, OSError):
         app.add_exception_handler(error, on_unavailable)
