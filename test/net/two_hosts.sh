@@ -7,12 +7,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tools/lib.sh
-
-skip()
-{
-	echo "1..0 # SKIP $1"
-	exit 0
-}
+. test/lib/tap.sh
 
 is_root || skip "network namespaces are root's to make"
 for program in unshare nsenter ip tc openssl; do
@@ -30,13 +25,11 @@ PATIENCE=60
 place=$(mktemp -d /var/tmp/dualdb-hosts.XXXXXX)
 auth_host=
 app_host=
-number=0
-failed=0
 
 clean_up()
 {
 	if [ $? != 0 ]; then
-		tail -n 20 "$place"/*.log | sed 's/^/# /'
+		tail -n 20 "$place"/*.log | diagnose
 	fi
 	for name in auth app; do
 		[ ! -e "$place/$name/postmaster.pid" ] ||
@@ -47,19 +40,6 @@ clean_up()
 	rm -rf "$place"
 }
 trap clean_up EXIT
-
-# check <name> <got> <extended regular expression>
-check()
-{
-	number=$((number + 1))
-	if [[ $2 =~ $3 ]]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		printf '%s\n' "got: $2" "expected: $3" | sed 's/^/# /'
-		failed=1
-	fi
-}
 
 # A namespace lives as long as a process in it.
 make_host()
@@ -204,5 +184,4 @@ for cut in 'the cable is pulled' 'packets are lost'; do
 done
 check 'every write of the application is there' "$(sql app 'SELECT count(*) FROM app.projects')" '^4$'
 
-echo "1..$number"
-exit $failed
+finish
