@@ -22,7 +22,7 @@ clean_up()
 {
 	if [ $? != 0 ]; then
 		compose ps -a 2>&1 | diagnose
-		compose logs --no-color --tail 30 2>&1 | diagnose
+		compose logs --no-color --tail 15 2>&1 | diagnose
 	fi
 	compose down -v --remove-orphans -t 2 >/dev/null 2>&1 || true
 	rm -rf "$place"
