@@ -98,19 +98,19 @@ AS $$
 DECLARE
 	v_relation text := (SELECT t.relation FROM dualdb.migrate_targets() t WHERE t.name = $1);
 BEGIN
-	EXECUTE format('INSERT INTO pg_temp.returning (name, dualdb_key, dualdb_place, kind)
+	EXECUTE format('INSERT INTO pg_temp.going_back (name, dualdb_key, dualdb_place, kind)
 		SELECT %L, p.key, p.place, CASE WHEN p.here AND p.there THEN ''update'' WHEN p.here THEN ''insert''
 			ELSE ''delete'' END
 		FROM (%s) p
 		WHERE p.here AND p.there AND p.came AND p.target_sum <> p.known_sum AND p.target_sum <> p.source_sum
 			OR p.here AND NOT p.there AND NOT p.came OR p.there AND NOT p.here AND p.came',
 		name, dualdb.migrate_pairs(name, entry));
-	EXECUTE format('UPDATE pg_temp.returning r SET kind = ''refused'' FROM %s t
+	EXECUTE format('UPDATE pg_temp.going_back r SET kind = ''refused'' FROM %s t
 		WHERE r.name = %L AND r.kind = ''insert'' AND %s AND NOT (%s)', v_relation, name,
 		dualdb.migrate_match(name, 'r.dualdb_key', 'r.dualdb_place'), dualdb.migrate_back_fits(name, entry));
 	IF name = 'users' AND entry -> 'columns' ? 'password_hash' THEN
 		-- a login that only computes the hash anew leaves the old application's as good
-		INSERT INTO pg_temp.returning (name, dualdb_key, kind)
+		INSERT INTO pg_temp.going_back (name, dualdb_key, kind)
 		SELECT l.name, l.key, 'password'
 		FROM dualdb.migration_rows l JOIN auth.users u ON u.id = l.key COLLATE "default"
 		WHERE l.name = 'users' AND u.password_changed_at > l.copied_at;
@@ -118,7 +118,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dualdb.migrate_back_collect(text, jsonb) IS
-	'internal: what is to be written back to the source of a table, in pg_temp.returning';
+	'internal: what is to be written back to the source of a table, in pg_temp.going_back';
 REVOKE ALL ON FUNCTION dualdb.migrate_back_collect(text, jsonb) FROM PUBLIC;
 
 -- Row s of the source by the key of v; the array lets a foreign server look for these
@@ -142,7 +142,7 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT format_type(a.atttypid, NULL), CASE cardinality(t.key_columns)
 			WHEN 1 THEN 'v.dualdb_key' ELSE format('v.dualdb_key::jsonb ->> %s', k.n - 1) END) x (type, value)
 	WHERE t.name = $1;
-	EXECUTE format('SELECT array_agg(%s) FROM pg_temp.returning r WHERE r.name = $1 AND r.kind = $2',
+	EXECUTE format('SELECT array_agg(%s) FROM pg_temp.going_back r WHERE r.name = $1 AND r.kind = $2',
 		v_columns.value) INTO v_keys USING name, kind;
 	RETURN v_columns.matches || ' AND ' || format(v_columns.one_of, coalesce(v_keys, '{}'));
 END
@@ -156,9 +156,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	EXECUTE format('DELETE FROM %s s USING pg_temp.returning v WHERE v.name = %L AND v.kind = ''delete'' AND %s',
+	EXECUTE format('DELETE FROM %s s USING pg_temp.going_back v WHERE v.name = %L AND v.kind = ''delete'' AND %s',
 		to_regclass(entry ->> 'from'), name, dualdb.migrate_back_match(name, entry, 'delete'));
-	DELETE FROM dualdb.migration_rows l USING pg_temp.returning r
+	DELETE FROM dualdb.migration_rows l USING pg_temp.going_back r
 	WHERE r.name = $1 AND r.kind = 'delete' AND l.name = $1 AND l.key = r.dualdb_key;
 END
 $$;
@@ -186,7 +186,7 @@ BEGIN
 				WHERE c.source_column = b.source_column AND c.column_name = ANY (t.key_columns))) AS updated
 	INTO v_names
 	FROM dualdb.migrate_back_columns(name, entry) b;
-	v_rows := format('SELECT r.dualdb_key, %s FROM pg_temp.returning r JOIN %s t ON %s WHERE r.name = %L AND r.kind = ',
+	v_rows := format('SELECT r.dualdb_key, %s FROM pg_temp.going_back r JOIN %s t ON %s WHERE r.name = %L AND r.kind = ',
 		v_names.values, v_relation, dualdb.migrate_match(name, 'r.dualdb_key', 'r.dualdb_place'), name);
 	IF v_names.updated IS NOT NULL THEN
 		EXECUTE format('UPDATE %s s SET %s FROM (%s) v WHERE %s', v_source, v_names.updated,
@@ -212,7 +212,7 @@ AS $$
 BEGIN
 	EXECUTE format('INSERT INTO dualdb.migration_rows AS l (name, key, place, row_sum, hash_sum)
 		SELECT DISTINCT ON (r.dualdb_key) r.name, r.dualdb_key, r.dualdb_place, %s, %s
-		FROM pg_temp.returning r JOIN %s t ON %s
+		FROM pg_temp.going_back r JOIN %s t ON %s
 		WHERE r.name = %L AND r.kind IN (''insert'', ''update'')
 		ON CONFLICT (name, key) DO UPDATE SET place = excluded.place, row_sum = excluded.row_sum,
 			copied_at = CASE l.name WHEN ''users'' THEN l.copied_at ELSE excluded.copied_at END',
@@ -221,7 +221,7 @@ BEGIN
 		relation, dualdb.migrate_match(name, 'r.dualdb_key', 'r.dualdb_place'), name);
 	IF name = 'users' THEN
 		UPDATE dualdb.migration_rows l SET hash_sum = hashtextextended(u.password_hash, 0), copied_at = clock_timestamp()
-		FROM pg_temp.returning r JOIN auth.users u ON u.id = r.dualdb_key COLLATE "default"
+		FROM pg_temp.going_back r JOIN auth.users u ON u.id = r.dualdb_key COLLATE "default"
 		WHERE r.name = 'users' AND r.kind = 'password' AND l.name = 'users' AND l.key = r.dualdb_key;
 	END IF;
 END
@@ -237,7 +237,7 @@ AS $$
 DECLARE
 	v_here record;
 BEGIN
-	CREATE TEMPORARY TABLE pg_temp.returning (name text, dualdb_key text COLLATE "C", dualdb_place text, kind text)
+	CREATE TEMPORARY TABLE pg_temp.going_back (name text, dualdb_key text COLLATE "C", dualdb_place text, kind text)
 		ON COMMIT DROP;
 	FOR v_here IN SELECT h.name, h.entry FROM dualdb.migrate_here(mapping) h
 		WHERE h.entry -> 'back' IS DISTINCT FROM 'false'
@@ -249,11 +249,11 @@ BEGIN
 	END IF;
 	PERFORM dualdb.migrate_back_delete(h.name, h.entry)
 	FROM (SELECT x.name, x.entry FROM dualdb.migrate_here(mapping) x
-		WHERE EXISTS (SELECT FROM pg_temp.returning r WHERE r.name = x.name AND r.kind = 'delete')
+		WHERE EXISTS (SELECT FROM pg_temp.going_back r WHERE r.name = x.name AND r.kind = 'delete')
 		ORDER BY x.position DESC) h;
 	PERFORM dualdb.migrate_back_write(h.name, h.entry)
 	FROM (SELECT x.name, x.entry FROM dualdb.migrate_here(mapping) x
-		WHERE EXISTS (SELECT FROM pg_temp.returning r WHERE r.name = x.name AND r.kind IN ('insert', 'update', 'password'))
+		WHERE EXISTS (SELECT FROM pg_temp.going_back r WHERE r.name = x.name AND r.kind IN ('insert', 'update', 'password'))
 		ORDER BY x.position) h;
 END
 $$;
@@ -284,7 +284,7 @@ BEGIN
 			MESSAGE = format('the mapping of table "%s" cannot be used for the way back', v_fault.name),
 			DETAIL = v_fault.detail;
 	END IF;
-	DROP TABLE IF EXISTS pg_temp.returning;
+	DROP TABLE IF EXISTS pg_temp.going_back;
 	BEGIN
 		PERFORM dualdb.migrate_back_all(mapping, dry_run);
 	EXCEPTION WHEN OTHERS THEN
@@ -294,7 +294,7 @@ BEGIN
 			MESSAGE = format('nothing has been written back: %s', dualdb.without_secrets(SQLERRM));
 	END;
 	RETURN QUERY SELECT r.name, r.kind, count(*)
-		FROM pg_temp.returning r JOIN dualdb.migrate_targets() t ON t.name = r.name
+		FROM pg_temp.going_back r JOIN dualdb.migrate_targets() t ON t.name = r.name
 		GROUP BY t.position, r.name, r.kind ORDER BY t.position, r.kind;
 END
 $$;

@@ -24,7 +24,7 @@ is($node->safe_psql('aisales_app', 'SELECT count(*) FROM app.orders o JOIN app.u
 
 # at work, while the old application changes its last rows
 my $token = $node->safe_psql('aisales_auth', "SELECT access_token FROM auth.login('user39\@example.com', '@{[ (published_hashes())[39 % published_hashes()]->[0] ]}')");
-my ($status, $orders) = psql_as($node, 'aisales_app', 'app_user_login', "BEGIN; SELECT count(*) FROM app.orders WHERE dualdb.authenticate('$token') IS NOT NULL; COMMIT");
+my ($status, $orders) = psql_as($node, 'aisales_app', 'app_user_login', "BEGIN; SELECT dualdb.authenticate('$token') \\gset\nSELECT count(*) FROM app.orders; COMMIT");
 cmp_ok($orders, '>', 0, 'a user sees their orders');
 cmp_ok($orders, '<', ORDERS, 'and no others');
 $node->safe_psql('legacy', "UPDATE accounts SET mail = 'last\@example.com' WHERE mail = 'User41\@Example.com'; UPDATE purchases SET amount = 1 WHERE id = md5('purchase1')::uuid");
