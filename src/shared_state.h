@@ -40,7 +40,7 @@ typedef struct OutboxEvent
 } OutboxEvent;
 
 /* How long comparisons with hashes of other programs take. */
-#define HASH_TIMES			64
+#define HASH_TIMES			256
 
 typedef struct HashTimes
 {

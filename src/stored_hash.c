@@ -86,8 +86,9 @@ stored_hash_needs_rehash(const StoredHash *hash,
 
 /*
  * A class is a kind and the work.  Kinds cannot be compared: how long a unit of
- * work takes is the machine's to say.  Within one, more work takes longer; but
- * for argon2id as it is made here, of which each class is a kind of its own.
+ * work takes is the machine's to say.  Within one, more work takes longer.  Of
+ * argon2id as it is made here each class is a kind of its own, because one of them
+ * is today's, whatever is costlier.
  */
 #define KIND_SHIFT		46
 #define WORK_SHIFT		21
@@ -121,7 +122,7 @@ stored_hash_class(const StoredHash *hash)
 		case STORED_ARGON2:
 			if (phc->is_argon2id && argon2_computable(phc))
 				return class_of(KIND_ARGON2ID, argon2_work(phc),
-								phc->iterations);
+								phc->iterations << 7 | phc->hash_len);
 			return class_of(KIND_ARGON2, argon2_work(phc), 0);
 		case STORED_LEGACY:
 			return class_of(KIND_LEGACY + hash->legacy.function,
@@ -139,7 +140,24 @@ stored_hash_minds_length(const StoredHash *hash)
 	LegacyFunction function = hash->kind == STORED_WRAPPED ?
 		hash->wrapped.inner.function : hash->legacy.function;
 
-	return (hash->kind == STORED_LEGACY || hash->kind == STORED_WRAPPED) &&
-		(function == LEGACY_MD5CRYPT || function == LEGACY_SHA256CRYPT ||
-		 function == LEGACY_SHA512CRYPT);
+	if (hash->kind != STORED_LEGACY && hash->kind != STORED_WRAPPED)
+		return false;
+	switch (function)
+	{
+		case LEGACY_MD5CRYPT:
+		case LEGACY_SHA256CRYPT:
+		case LEGACY_SHA512CRYPT:
+			return true;
+		case LEGACY_CRYPT_SCRYPT:
+		case LEGACY_YESCRYPT:
+			/* a password that is too long for libxcrypt takes no time */
+			return true;
+		case LEGACY_BCRYPT:
+		case LEGACY_PBKDF2_SHA1:
+		case LEGACY_PBKDF2_SHA256:
+		case LEGACY_PBKDF2_SHA512:
+		case LEGACY_SCRYPT:
+			return false;
+	}
+	return false;
 }

@@ -58,36 +58,6 @@ COMMENT ON FUNCTION auth.clear_failures(bytea) IS
 	'internal: a success; forget the failures';
 REVOKE ALL ON FUNCTION auth.clear_failures(bytea) FROM PUBLIC;
 
--- One step down the index for each kind of hash that there is.
-CREATE OR REPLACE FUNCTION auth.costliest_hashes() RETURNS text[]
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-AS $$
-DECLARE
-	v_below bigint := 9223372036854775807;
-	v_hashes text[] := '{}';
-	v_user record;
-BEGIN
-	LOOP
-		SELECT u.password_hash, dualdb.password_hash_class(u.password_hash) AS class
-		INTO v_user
-		FROM auth.users u
-		WHERE dualdb.password_hash_class(u.password_hash) < v_below
-		ORDER BY dualdb.password_hash_class(u.password_hash) DESC LIMIT 1;
-		EXIT WHEN NOT FOUND;
-		v_hashes := v_hashes || v_user.password_hash;
-		-- kind 1 is argon2id as it is made here: each cost is a kind of its own
-		v_below := CASE WHEN v_user.class >> 46 = 1 THEN v_user.class
-			ELSE (v_user.class >> 46) << 46 END;
-	END LOOP;
-	RETURN v_hashes;
-END
-$$;
-COMMENT ON FUNCTION auth.costliest_hashes() IS
-	'internal: of each kind of password hash that users have, the one that takes longest to compare';
-REVOKE ALL ON FUNCTION auth.costliest_hashes() FROM PUBLIC;
-
 CREATE OR REPLACE FUNCTION auth.try_password(
 	email text, password text, hash text, OUT outcome text, OUT retry_after integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER

@@ -35,8 +35,6 @@ CREATE TABLE auth.users
 	token_version integer NOT NULL DEFAULT 0
 );
 CREATE INDEX users_change_xid_idx ON auth.users (change_xid);
-CREATE INDEX users_password_hash_class_idx
-	ON auth.users (dualdb.password_hash_class(password_hash));
 CREATE INDEX users_deleted_idx ON auth.users (change_xid) WHERE deleted_at IS NOT NULL;
 COMMENT ON TABLE auth.users IS 'who people are';
 COMMENT ON COLUMN auth.users.password_hash IS

@@ -93,6 +93,7 @@ AS $$
 			'dualdb_auth_owner:auth/users',
 			'dualdb_auth_owner:auth/signing_keys',
 			'dualdb_auth_owner:auth/audit',
+			'dualdb_auth_owner:auth/password_hashes',
 			'dualdb_auth_owner:auth/failures',
 			'dualdb_auth_owner:auth/revocations',
 			'dualdb_auth_owner:auth/permissions',

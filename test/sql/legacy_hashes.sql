@@ -69,3 +69,44 @@ SELECT w.format, dualdb.password_hash_format(w.wrapped) AS becomes,
 FROM wrapped w ORDER BY w.n;
 SELECT regexp_replace(w.wrapped, '\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}\$', '$<salt>$<hash>$') AS keeps
 FROM wrapped w WHERE w.wrapped <> w.hash ORDER BY w.n;
+
+-- NULL, and what no password has
+SELECT dualdb.password_hash_format(NULL) AS format, dualdb.wrap_password_hash(NULL) AS wrapped,
+	dualdb.password_hash_class(NULL) AS class;
+SELECT dualdb.password_hash_format(h) AS format, dualdb.verify_password('', h) AS empty,
+	dualdb.verify_password(substr(h, 2), h) AS itself, dualdb.password_needs_rehash(h) AS rehash,
+	dualdb.wrap_password_hash(h) = h AS as_it_was, dualdb.password_hash_class(h) AS class
+FROM (VALUES ('!'), ('!Wm0o5VQyCmLzWXvDyDXuX1BCIRYKKvVbhcAWzpOo')) v (h);
+
+-- both forms of a password
+SELECT dualdb.verify_password(U&'cafe\0301', hash) AS decomposed, dualdb.verify_password(U&'caf\00e9', hash) AS composed,
+	dualdb.verify_password('cafe', hash) AS neither
+FROM (VALUES ('pbkdf2:sha1:1000$salt$e8621faf48281253263f1e82e8f3e96dcfbb6af5'), ('pbkdf2:sha1:1000$salt$6be93153d46f087d52ae2c9cdff787b35c6ac2e8')) v (hash);
+
+-- what is wrong with a hash, whatever the password
+\set VERBOSITY sqlstate
+SELECT dualdb.verify_password(NULL, '$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyO');  -- fails
+SELECT dualdb.wrap_password_hash('$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyO');  -- fails
+SELECT dualdb.password_needs_rehash('pbkdf2_sha256$10000$kjVJaVz6qsnJ$5yPHw3rwJGECpUf70daLGhOrQ5+AMxIJdz1c3bqK1Rs');  -- fails
+SELECT dualdb.wrap_password_hash('CCNf8Sbh3HDfQ');  -- fails
+SELECT dualdb.password_hash_format(h) AS format, dualdb.password_hash_class(h) AS class
+FROM (VALUES ('$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyO'), ('CCNf8Sbh3HDfQ'), ('password'), (''),
+	('$2b$16$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW')) v (h);
+
+-- a hash may not ask for more than is allowed
+\set VERBOSITY default
+SELECT dualdb.verify_password('x', '$2b$16$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW');  -- fails
+SELECT dualdb.verify_password('x', '$5$rounds=1000001$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5');  -- fails
+SELECT dualdb.verify_password('x', 'pbkdf2_sha1$5000001$wz5B6WkasRoF$atJmJ1o+XfJxKq1+Nu1f1i57Z5I=');  -- fails
+SELECT dualdb.verify_password('x', '$scrypt$ln=20,r=8,p=1$wlhLyXmP8b53bm1NKYVQqg$mTpvG8lzuuDk+DWz8HZIB6Vum6erDuUm0As5yU+VxWA');  -- fails
+SELECT dualdb.wrap_password_hash('$2b$16$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW');  -- fails
+SELECT dualdb.verify_password('x', '$dualdb-wrapped$argon2id$v=19$m=262145,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$Gpj7qOY5RCXJvcMzqcdQqvgR3wcPX7SleI4c9NtXk6E$$1$5pZSV9va$');  -- fails
+
+-- classes: of one kind, the more work the higher; each format of a function is of its kind
+SELECT count(DISTINCT dualdb.password_hash_class(v.hash) >> 46) AS kinds,
+	count(*) FILTER (WHERE dualdb.password_hash_class(v.hash) IS NULL) AS without
+FROM vector v;
+SELECT dualdb.password_hash_class('$2b$06$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW')
+		> dualdb.password_hash_class('$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW') AS costlier,
+	dualdb.password_hash_class('bcrypt$$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW')
+		= dualdb.password_hash_class('$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK') AS equal;
