@@ -37,9 +37,7 @@ async def login_and_raise(body: Credentials, db: AsyncSession = Depends(get_auth
 @app.post("/test/call-and-raise")
 async def call_and_raise(body: Credentials, db: AsyncSession = Depends(get_auth_db)) -> Any:
     """A login as the application's route does it, whose answer is lost."""
-    row = await call(
-        db, "login", email=body.email, password=body.password.get_secret_value()
-    )
+    row = await call(db, "login", email=body.email, password=body.password.get_secret_value())
     app.state.last_login = {"status": row.status, "refresh_token": row.refresh_token}
     raise RuntimeError("after a login that is kept")
 

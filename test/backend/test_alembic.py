@@ -66,6 +66,8 @@ def test_upgrade_head(databases, monkeypatch):
         current = alembic(databases, "-n", side, "current")
         assert current.stdout.strip() == "0001 (head)"
         assert differences(databases, side, monkeypatch) == []
+        if hasattr(command, "check"):
+            assert alembic(databases, "-n", side, "check").returncode == 0
 
 
 def test_difference_is_found(monkeypatch):

@@ -57,7 +57,10 @@ def test_password_files(tmp_path):
         ({"APP_DATABASE_URL": APP}, "APP_DATABASE_URL is set, but AUTH_DATABASE_URL is not"),
         ({"APP_DATABASE_URL": APP, **ONE}, "but AUTH_DATABASE_URL is not"),
         ({**BOTH, "APP_DATABASE_URL": "planted"}, "APP_DATABASE_URL is not of the form"),
-        ({**BOTH, "APP_DATABASE_URL": APP + "?port=planted"}, "APP_DATABASE_URL must name one host"),
+        (
+            {**BOTH, "APP_DATABASE_URL": APP + "?port=planted"},
+            "APP_DATABASE_URL must name one host",
+        ),
         ({**BOTH, "AUTH_DATABASE_URL": "mysql://a:planted@h/d"}, "AUTH_DATABASE_URL must begin"),
         ({"DATABASE_URL": "postgresql://c:planted@host"}, "DATABASE_URL names no database"),
         ({**BOTH, "AUTH_DATABASE_PASSWORD_FILE": "/dev/null"}, "but AUTH_DATABASE_URL has a pass"),
@@ -66,7 +69,10 @@ def test_password_files(tmp_path):
         ({**ONE, "DATABASE_PASSWORD_FILE": "/dev/null"}, "DATABASE_PASSWORD_FILE is empty"),
         ({**BOTH, "DB_POOL_SIZE": "many"}, "DB_POOL_SIZE must be a whole number from 1"),
         ({**BOTH, "AUTH_DB_POOL_SIZE": "0"}, "AUTH_DB_POOL_SIZE must be a whole number from 1"),
-        ({**BOTH, "APP_DB_MAX_OVERFLOW": "-1"}, "APP_DB_MAX_OVERFLOW must be a whole number from 0"),
+        (
+            {**BOTH, "APP_DB_MAX_OVERFLOW": "-1"},
+            "APP_DB_MAX_OVERFLOW must be a whole number from 0",
+        ),
         ({**BOTH, "DB_PREPARED_STATEMENTS": "no"}, "DB_PREPARED_STATEMENTS must be true or false"),
     ],
 )

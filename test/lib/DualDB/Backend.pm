@@ -69,7 +69,7 @@ sub password_file
 	return $file;
 }
 
-# Auth and app on two servers.
+# Auth and app on two servers; the routes have no rights but those that they need.
 sub dual_databases
 {
 	my ($auth, $app) = two_clusters(map { $_ => { conf => $CONF, bridge_hba => $HBA } } qw(auth app));
@@ -79,26 +79,29 @@ sub dual_databases
 		CREATE ROLE backend_auth LOGIN PASSWORD '$password' IN ROLE dualdb_auth_service;
 		CREATE ROLE backend_orm LOGIN PASSWORD '$password' IN ROLE dualdb_auth_service, dualdb_auth_orm});
 	$app->safe_psql('aisales_app', qq{
-		CREATE ROLE backend_app LOGIN PASSWORD '$password' IN ROLE dualdb_app_service, dualdb_app_user;
+		CREATE ROLE backend_app LOGIN PASSWORD '$password' IN ROLE dualdb_app_user;
+		CREATE ROLE backend_orm LOGIN PASSWORD '$password' IN ROLE dualdb_app_service;
 		ALTER SYSTEM SET dualdb.app_database = 'aisales_app'});
 	$app->reload;
 
-	my %app = (APP_DATABASE_URL => url($app, 'aisales_app', "backend_app:$password"));
 	return {
 		mode => 'dual',
 		auth => [ $auth, 'aisales_auth' ],
 		app => [ $app, 'aisales_app' ],
 		secrets => [$password],
 		env => {
-			%app,
+			APP_DATABASE_URL => url($app, 'aisales_app', "backend_app:$password"),
 			AUTH_DATABASE_URL => url($auth, 'aisales_auth', 'backend_auth'),
 			AUTH_DATABASE_PASSWORD_FILE => password_file($auth, $password),
 		},
-		orm_env => { %app, AUTH_DATABASE_URL => url($auth, 'aisales_auth', "backend_orm:$password") },
+		orm_env => {
+			APP_DATABASE_URL => url($app, 'aisales_app', "backend_orm:$password"),
+			AUTH_DATABASE_URL => url($auth, 'aisales_auth', "backend_orm:$password"),
+		},
 	};
 }
 
-# One database and one login for everything.
+# One database and one login, which sees all rows where it is not told who asks.
 sub single_database
 {
 	my $node = new_cluster('main', conf => $CONF, bridge_hba => $HBA);

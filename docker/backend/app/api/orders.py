@@ -14,9 +14,7 @@ router = APIRouter(prefix="/projects/{project_id}/orders", tags=["orders"])
 
 
 @router.get("", response_model=List[OrderOut])
-async def list_orders(
-    project_id: str, db: AsyncSession = Depends(user_db("orders:read"))
-) -> Any:
+async def list_orders(project_id: str, db: AsyncSession = Depends(user_db("orders:read"))) -> Any:
     """All orders, the newest last."""
     return await rows_of(db, Order, project_id)
 

@@ -25,9 +25,7 @@ async def create_project(
     body: NewProject, db: AsyncSession = Depends(user_db("projects:write"))
 ) -> Any:
     """Make a project."""
-    project = Project(
-        user_id=func.dualdb.user_id(), name=body.name, description=body.description
-    )
+    project = Project(user_id=func.dualdb.user_id(), name=body.name, description=body.description)
     db.add(project)
     await db.flush()
     await db.refresh(project)

@@ -57,12 +57,11 @@ def read_urls(env: Mapping[str, str], kind: str) -> Tuple[URL, URL]:
     if len(given) == 1:
         missing = app if given == [auth] else auth
         raise ConfigurationError(
-            f"{given[0]} is set, but {missing} is not; set both, or {single} alone for one database"
+            f"{given[0]} is set, but {missing} is not;"
+            f" set both, or {single} alone for one database"
         )
     if not given and not env.get(single):
-        raise ConfigurationError(
-            f"{auth} and {app} are not set, nor {single} for one database"
-        )
+        raise ConfigurationError(f"{auth} and {app} are not set, nor {single} for one database")
     check_password_files(env, kind)
     return read_url(env, auth if given else single), read_url(env, app if given else single)
 
@@ -107,9 +106,7 @@ def for_asyncpg(variable: str, url: URL) -> URL:
     port = query.pop("port", None) or url.port
     if not isinstance(host, (str, type(None))) or not str(port or 0).isdigit():
         raise ConfigurationError(f"{variable} must name one host and one port")
-    return url.set(
-        drivername=SCHEMES[0], host=host, port=int(port) if port else None, query=query
-    )
+    return url.set(drivername=SCHEMES[0], host=host, port=int(port) if port else None, query=query)
 
 
 def read_password(variable: str, path: str) -> str:

@@ -63,7 +63,7 @@ async def init_db() -> None:
     revision, as an administrator; a backend's role cannot and need not make them.
     """
     # here, because models import this module
-    import app.models  # noqa: F401  pylint: disable=import-outside-toplevel,unused-import
+    from app import models  # noqa: F401
 
     await _create_all(auth_engine, AuthBase.metadata)
     await _create_all(app_engine, AppBase.metadata)

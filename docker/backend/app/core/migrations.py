@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-import app.models  # noqa: F401  pylint: disable=unused-import
+from app import models  # noqa: F401
 from app.core.base import AppBase, AuthBase
 from app.core.config import ConfigurationError, place, read_urls
 
@@ -19,8 +19,7 @@ def admin_urls(env: Mapping[str, str]) -> Mapping[str, URL]:
     """URLs of an administrator, or where there are none the application's own."""
     names = ("AUTH_ADMIN_URL", "APP_ADMIN_URL", "ADMIN_URL")
     kind = "ADMIN" if any(env.get(name) for name in names) else "DATABASE"
-    auth, app = read_urls(env, kind)
-    return {"auth": auth, "app": app}
+    return dict(zip(("auth", "app"), read_urls(env, kind)))
 
 
 def run(context: Any, side: str) -> None:

@@ -16,9 +16,7 @@ MONEY = Numeric(14, 2)
 
 def project_key() -> Column:
     """The project, first in the key of all that belongs to it."""
-    return Column(
-        String, ForeignKey("app.projects.id", ondelete="CASCADE"), primary_key=True
-    )
+    return Column(String, ForeignKey("app.projects.id", ondelete="CASCADE"), primary_key=True)
 
 
 def json_object() -> Column:

@@ -84,9 +84,7 @@ class RefreshToken(AuthBase):
     __mapper_args__ = {"eager_defaults": True}
 
     id = id_column()
-    session_id = Column(
-        String, ForeignKey("auth.sessions.id", ondelete="CASCADE"), nullable=False
-    )
+    session_id = Column(String, ForeignKey("auth.sessions.id", ondelete="CASCADE"), nullable=False)
     token_hash = deferred(Column(LargeBinary, nullable=False, unique=True))
     created_at = created()
     expires_at = timestamp(nullable=False)
