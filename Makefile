@@ -96,6 +96,7 @@ SQL_MEMBERS = \
 	sql/extension/migrate_copy.sql \
 	sql/extension/migrate.sql \
 	sql/extension/migrate_verify.sql \
+	sql/extension/migrate_back_mapping.sql \
 	sql/extension/migrate_back.sql \
 	sql/extension/verify_items.sql \
 	sql/extension/verify_roles.sql \

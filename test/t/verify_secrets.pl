@@ -54,7 +54,9 @@ breaks_ok($node, $app,
 	(map { [ 'warning|secret_columns', "ALTER TABLE app.integrations ADD \"$_\" text" ] } 'password', 'passwordHash', 'api_key', 'secret',
 		'refresh_token', 'private_key', 'Client Secret', 'token'),
 	[ 'warning|secret_columns', 'ALTER TABLE public.notes ADD token_hash bytea' ],
-	[ 'warning|secret_columns', 'ALTER TABLE app.api_logs ADD credentials jsonb' ]);
+	[ 'warning|secret_columns', 'ALTER TABLE app.api_logs ADD credentials jsonb' ],
+	[ 'warning|secret_columns', 'CREATE SERVER legacy FOREIGN DATA WRAPPER postgres_fdw; CREATE FOREIGN TABLE public.people (id text, hashed_password text) SERVER legacy',
+		after => 'DROP SERVER legacy CASCADE' ]);
 
 # elsewhere than in rows
 breaks_ok($node, $app,

@@ -34,6 +34,7 @@ breaks_ok($node, $auth,
 	[ 'error|publications', 'CREATE PUBLICATION p FOR TABLES IN SCHEMA auth', after => 'DROP PUBLICATION p' ],
 	[ 'error|publications', 'CREATE PUBLICATION p FOR ALL TABLES' ],
 	[ 'warning|subscriptions', q{CREATE SUBSCRIPTION "My sub" CONNECTION '' PUBLICATION p WITH (connect = false)} ],
+	[ 'warning|migration', q{INSERT INTO dualdb.migration_tables (name, mapping, state) VALUES ('users', '{}', 'done')} ],
 	[ 'warning|logical_slots', q{SELECT pg_create_logical_replication_slot('slot', 'pgoutput')} ],
 	[ 'error|signing_key', q{UPDATE auth.signing_keys SET sealed_key = 'x' WHERE status = 'active'} ]);
 
