@@ -54,6 +54,7 @@ OBJS = $(OBJS_BYTES) \
 	src/outbox.o \
 	src/password_sql.o \
 	src/refusal.o \
+	src/primary_sql.o \
 	src/revocations.o \
 	src/secret.o \
 	src/secrets_sql.o \
@@ -76,6 +77,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(WERROR)
 # The members of the extension, in the order of the install script.
 SQL_MEMBERS = \
 	sql/extension/basics.sql \
+	sql/extension/places.sql \
 	sql/extension/password.sql \
 	sql/extension/trusted_keys.sql \
 	sql/extension/revocations.sql \

@@ -16,6 +16,7 @@
 #include "login_guard.h"
 #include "outbox.h"
 #include "refusal.h"
+#include "primary.h"
 
 PG_FUNCTION_INFO_V1(dualdb_try_password);
 PG_FUNCTION_INFO_V1(dualdb_try_code);
@@ -160,6 +161,7 @@ dualdb_try_password(PG_FUNCTION_ARGS)
 	int32_t		wait;
 
 	hide_statement();
+	require_primary();
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	if (!PG_ARGISNULL(5))
@@ -201,6 +203,7 @@ dualdb_try_code(PG_FUNCTION_ARGS)
 	SharedState *s = shared_state_here();
 	int32_t		wait;
 
+	require_primary();
 	if (s == NULL)
 		wait = stored_wait(&stored);
 	else

@@ -32,6 +32,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	IF NOT coalesce(auth.email_acceptable(email), false) THEN
 		status := 'invalid_email';
 		RETURN;

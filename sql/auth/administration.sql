@@ -19,6 +19,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	IF active IS NULL THEN
 		status := 'invalid_argument';
 		RETURN;
@@ -81,6 +82,7 @@ AS $$
 DECLARE
 	v_email text;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT u.email INTO v_email FROM auth.users u
 	WHERE u.id = erase_user.user_id FOR UPDATE;
 	IF NOT FOUND THEN
@@ -121,6 +123,7 @@ DECLARE
 	v_statement text;
 	v_rows bigint;
 BEGIN
+	PERFORM dualdb.require_primary();
 	rows_deleted := 0;
 	IF max_rows IS NULL OR max_rows < 1 THEN
 		status := 'invalid_argument';

@@ -32,6 +32,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	status := CASE
 		WHEN NOT auth.is_live_user(create_api_key.user_id) THEN 'not_found'
 		WHEN name IS NULL OR octet_length(name) NOT BETWEEN 1 AND 200
@@ -189,6 +190,7 @@ DECLARE
 	v_key record;
 	v_now timestamptz := clock_timestamp();
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT k.id, k.user_id, k.name, k.scopes, k.created_at, k.expires_at, k.allowed_networks
 	INTO v_key
 	FROM auth.api_keys k
@@ -225,6 +227,7 @@ AS $$
 DECLARE
 	v_user_id text;
 BEGIN
+	PERFORM dualdb.require_primary();
 	UPDATE auth.api_keys k SET revoked_at = clock_timestamp()
 	WHERE k.id = revoke_api_key.key_id AND k.revoked_at IS NULL
 	RETURNING k.user_id INTO v_user_id;

@@ -11,6 +11,7 @@ DECLARE
 	v_try record;
 	v_result auth.session_result;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT u.id, u.password_hash, u.is_active AND u.deleted_at IS NULL AS may_login
 	INTO v_user
 	FROM auth.users u

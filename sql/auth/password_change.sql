@@ -29,6 +29,7 @@ AS $$
 DECLARE
 	v_user record;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT u.id, u.email, u.password_hash, u.is_active AND u.deleted_at IS NULL AS may_login
 	INTO v_user
 	FROM auth.users u WHERE u.id = change_password.user_id;
@@ -65,6 +66,7 @@ AS $$
 DECLARE
 	v_user_id text;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT u.id INTO v_user_id
 	FROM auth.users u
 	WHERE u.email_norm = auth.normalize_email(request_password_reset.email)
@@ -89,6 +91,7 @@ AS $$
 DECLARE
 	v_token record;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT f.status, f.id, f.user_id INTO v_token
 	FROM auth.find_one_time_token(reset_password.token, 'password_reset') f;
 	status := v_token.status;
@@ -112,6 +115,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	IF auth.is_live_user(request_email_verification.user_id) THEN
 		token := auth.new_one_time_token(request_email_verification.user_id, 'email', '1 day');
 		status := 'ok';
@@ -133,6 +137,7 @@ AS $$
 DECLARE
 	v_token record;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT f.status, f.id, f.user_id INTO v_token
 	FROM auth.find_one_time_token(verify_email.token, 'email') f;
 	status := v_token.status;

@@ -77,6 +77,7 @@ AS $$
 DECLARE
 	v_role_id text;
 BEGIN
+	PERFORM dualdb.require_primary();
 	IF role IS NULL OR role !~ '^[A-Za-z0-9_.-]{1,100}$' OR permissions IS NULL
 		OR EXISTS (SELECT FROM unnest(permissions) n WHERE NOT auth.permission_name_valid(n))
 	THEN
@@ -110,6 +111,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	INSERT INTO auth.user_roles (user_id, role_id)
 	SELECT u.id, r.id FROM auth.users u, auth.roles r
 	WHERE u.id = grant_role.user_id AND u.deleted_at IS NULL AND r.name = grant_role.role
@@ -133,6 +135,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	DELETE FROM auth.user_roles ur USING auth.roles r
 	WHERE r.id = ur.role_id AND r.name = revoke_role.role
 		AND ur.user_id = revoke_role.user_id;

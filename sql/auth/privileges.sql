@@ -9,6 +9,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_bridge_owner REVOKE EXECUTE ON FUNCTION
 GRANT USAGE ON SCHEMA auth TO dualdb_auth_service, dualdb_auth_orm, dualdb_bridge_owner;
 
 GRANT EXECUTE ON FUNCTION
+	dualdb.require_primary(),
 	dualdb.new_token(text), dualdb.hash_token(text, text), dualdb.setting(text),
 	dualdb.hash_password(text), dualdb.verify_password(text, text),
 	dualdb.password_needs_rehash(text), dualdb.password_hash_format(text),

@@ -17,6 +17,7 @@ DECLARE
 	v_now timestamptz;
 	v_result auth.session_result;
 BEGIN
+	PERFORM dualdb.require_primary();
 	-- the session's lock puts the refreshes of one session into a row
 	SELECT t.id, t.session_id, t.used_at, t.successor, s.ended_at, s.user_id,
 		least(t.expires_at, s.expires_at) AS expires_at,

@@ -131,6 +131,7 @@ AS $$
 DECLARE
 	v_session record;
 BEGIN
+	PERFORM dualdb.require_primary();
 	sessions_ended := 0;
 	SELECT s.id, s.user_id, t.used_at,
 		s.ended_at IS NOT NULL
@@ -193,6 +194,7 @@ AS $$
 DECLARE
 	v_user_id text;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT s.user_id INTO v_user_id
 	FROM auth.sessions s WHERE s.id = revoke_session.session_id;
 	IF auth.end_sessions(v_user_id, revoke_session.session_id, 'local', 'revoked') = 0 THEN

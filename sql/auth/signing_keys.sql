@@ -56,6 +56,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	LOCK TABLE auth.signing_keys IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM auth.retire_signing_key();
 
@@ -83,6 +84,7 @@ AS $$
 DECLARE
 	v_status text;
 BEGIN
+	PERFORM dualdb.require_primary();
 	LOCK TABLE auth.signing_keys IN SHARE ROW EXCLUSIVE MODE;
 	SELECT k.status INTO v_status
 	FROM auth.signing_keys k WHERE k.kid = revoke_signing_key.kid AND k.status <> 'revoked';

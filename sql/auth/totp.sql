@@ -22,6 +22,7 @@ DECLARE
 	v_factor_id text := dualdb.new_id();
 	v_secret record;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT u.email INTO v_email FROM auth.users u
 	WHERE u.id = enroll_totp.user_id AND auth.is_live_user(u.id);
 	IF NOT FOUND OR auth.has_second_factor(enroll_totp.user_id) THEN
@@ -136,6 +137,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT t.status INTO status FROM auth.try_totp(confirm_totp.user_id, code, false) t;
 	IF status = 'ok' THEN
 		UPDATE auth.totp_factors f SET confirmed_at = clock_timestamp()
@@ -159,6 +161,7 @@ DECLARE
 	v_challenge record;
 	v_result auth.session_result;
 BEGIN
+	PERFORM dualdb.require_primary();
 	SELECT f.status, f.id, f.user_id INTO v_challenge
 	FROM auth.find_one_time_token(challenge, 'mfa') f;
 	v_result.status := v_challenge.status;
@@ -184,6 +187,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	DELETE FROM auth.totp_factors f WHERE f.user_id = disable_totp.user_id;
 	status := CASE WHEN FOUND THEN 'ok' ELSE 'not_found' END;
 	DELETE FROM auth.recovery_codes c WHERE c.user_id = disable_totp.user_id;
@@ -205,6 +209,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	IF NOT auth.has_second_factor(recovery_codes.user_id) THEN
 		status := 'not_found';
 		RETURN;

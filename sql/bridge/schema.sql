@@ -21,5 +21,5 @@ COMMENT ON SCHEMA bridge IS 'dualdb: foreign tables of the auth database and the
 GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
 	TO dualdb_bridge_owner;
 GRANT EXECUTE ON FUNCTION dualdb.bridge_lookup(text, text[]), dualdb.bridge_fetch(text, text[]),
-	dualdb.bridge_connection_number()
+	dualdb.bridge_connection_number(), dualdb.require_primary()
 	TO dualdb_bridge_owner;

@@ -131,6 +131,7 @@ DECLARE
 	v_step record;
 	v_connection bigint;
 BEGIN
+	PERFORM dualdb.require_primary();
 	v_before := bridge.begin_pass();
 	v_connection := dualdb.bridge_connection_number();
 	keys := bridge.sync_keys();
