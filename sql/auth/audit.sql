@@ -86,6 +86,7 @@ DECLARE
 	v_rows bigint;
 	v_written bigint := 0;
 BEGIN
+	PERFORM dualdb.require_primary();
 	-- one at a time, or an event would be written twice; by a row that nobody
 	-- else can lock
 	PERFORM v.version FROM auth.schema_version v WHERE v.version = 1 FOR UPDATE SKIP LOCKED;

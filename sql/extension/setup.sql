@@ -152,13 +152,14 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_schemas text[] := dualdb.setup_schemas(name);
+	v_schemas text[];
 	v_schema text;
 	v_before integer[];
 	v_step record;
 	v_done text;
 BEGIN
 	PERFORM dualdb.setup_prepare();
+	v_schemas := dualdb.setup_schemas(name);
 	v_before := ARRAY(SELECT dualdb.setup_version(n) FROM unnest(v_schemas) n);
 	FOR v_step IN SELECT s.run_as, s.part FROM dualdb.setup_steps(name) s LOOP
 		PERFORM dualdb.run_step(v_step.run_as, dualdb.setup_text(v_step.part, arguments));
