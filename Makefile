@@ -111,6 +111,8 @@ SQL_MEMBERS = \
 	sql/extension/verify_missing.sql \
 	sql/extension/verify_hba.sql \
 	sql/extension/verify_secrets.sql \
+	sql/extension/replicas.sql \
+	sql/extension/verify_replicas.sql \
 	sql/extension/verify.sql
 
 # Last of all, when every member is there.

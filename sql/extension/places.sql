@@ -23,7 +23,7 @@ AS $$
 		-- a standby shares no memory: these do nothing there
 		('dualdb', 'any', 'failures_shared count_failure clear_failures post_event event_pending
 			scrub_events pending_events pending_failures'),
-		('dualdb', 'primary', 'sync setup_auth setup_app setup_single setup_prepare setup_role
+		('dualdb', 'primary', 'sync setup_auth setup_app setup_single setup_replicas make_slots setup_prepare setup_role
 			setup_finish run_setup run_step clear_default_privileges add_directory_column
 			drop_directory_column show_user_column hide_user_column take_user_column
 			remake_user_views require_primary try_password try_code'),

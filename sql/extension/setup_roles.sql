@@ -15,8 +15,8 @@ BEGIN
 	IF to_regrole(quote_ident(role)) IS NULL THEN
 		EXECUTE format('CREATE ROLE %I', role);
 	END IF;
-	EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE
-		NOREPLICATION NOBYPASSRLS %s', role, kind);
+	EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS %s %s',
+		role, CASE WHEN kind NOT LIKE '%REPLICATION' THEN 'NOREPLICATION' END, kind);
 	EXECUTE format('COMMENT ON ROLE %I IS %L', role, 'dualdb: ' || description);
 
 	SELECT coalesce(
@@ -24,7 +24,7 @@ BEGIN
 			FROM pg_auth_members m WHERE m.member = to_regrole(quote_ident(role)) LIMIT 1),
 		(SELECT format('must not have role "%s" as a member', m.member::regrole)
 			FROM pg_auth_members m WHERE m.roleid = to_regrole(quote_ident(role))
-				AND (v_is_owner OR role = 'dualdb_bridge') LIMIT 1),
+				AND (v_is_owner OR role IN ('dualdb_bridge', 'dualdb_replicator')) LIMIT 1),
 		(SELECT format('must not be in use, but process %s is connected as it', a.pid)
 			FROM pg_stat_activity a WHERE a.usename = role AND v_is_owner LIMIT 1))
 	INTO v_problem;
