@@ -133,8 +133,8 @@ AS $$
 		NULL
 	FROM pg_authid a WHERE a.rolname = 'dualdb_replicator' AND a.rolpassword IS NULL
 	UNION ALL
-	SELECT 'remains', 'pg_hba.conf does not let role "dualdb_replicator" replicate by TLS. Before all other lines, with the addresses of the standbys: '
-		|| '"hostssl replication dualdb_replicator 10.0.0.0/24 scram-sha-256", "local all,replication dualdb_replicator reject", "host all,replication dualdb_replicator all reject".',
+	SELECT 'remains', 'pg_hba.conf does not let role "dualdb_replicator" replicate by TLS. Before all other lines, put '
+		|| '"hostssl replication dualdb_replicator <address>/32 scram-sha-256" for each standby, "local all,replication dualdb_replicator reject" and "host all,replication dualdb_replicator all reject".',
 		NULL
 	WHERE NOT EXISTS (SELECT FROM dualdb.verify_hba_first('dualdb_replicator', 'replication') f
 		WHERE f.type = 'hostssl' AND f.method IN ('scram-sha-256', 'cert'))
@@ -143,14 +143,15 @@ COMMENT ON FUNCTION dualdb.replica_access() IS
 	'internal: what keeps role dualdb_replicator out';
 REVOKE ALL ON FUNCTION dualdb.replica_access() FROM PUBLIC;
 
--- Standbys that stream, by the names that synchronous_standby_names knows them by.
+-- By the names that synchronous_standby_names knows them by.  A base backup that is
+-- being made streams, too, and replays nothing.
 CREATE FUNCTION dualdb.streaming_standbys() RETURNS text[]
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(array_agg(DISTINCT r.application_name ORDER BY r.application_name), '{}')
 	FROM pg_stat_replication r
-	WHERE r.state IN ('streaming', 'catchup') AND r.application_name ~ '^dualdb_standby_[0-9]+$'
+	WHERE r.replay_lsn IS NOT NULL AND r.application_name ~ '^dualdb_standby_[0-9]+$'
 $$;
 COMMENT ON FUNCTION dualdb.streaming_standbys() IS
 	'internal: the standbys that are connected now';

@@ -68,8 +68,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH here AS (
 		SELECT n.wanted, n.named, (SELECT count(*) FROM pg_stat_replication r
-				WHERE r.sync_state IN ('sync', 'quorum', 'potential') AND r.state IN ('streaming', 'catchup')) AS present,
-			(SELECT count(*) FROM pg_stat_replication r WHERE r.state IN ('streaming', 'catchup')) AS standbys
+				WHERE r.sync_state IN ('sync', 'quorum', 'potential') AND r.replay_lsn IS NOT NULL) AS present,
+			(SELECT count(*) FROM pg_stat_replication r WHERE r.replay_lsn IS NOT NULL) AS standbys
 		FROM dualdb.synchronous_names() n
 		WHERE NOT pg_is_in_recovery()
 	)
@@ -101,7 +101,7 @@ AS $$
 	UNION ALL
 	SELECT 'warning', 'synchronous_standbys',
 		format('synchronous_commit is %s %s: what is acknowledged is on no standby yet.', s.value, s.place),
-		format('%s RESET synchronous_commit;', s.change)
+		format('%s SET synchronous_commit = on;', s.change)
 	FROM here h, dualdb.verify_settings() s
 	WHERE s.name = 'synchronous_commit' AND s.value IN ('off', 'local') AND h.wanted IS NOT NULL
 		AND 'auth' = ANY (sides)

@@ -169,13 +169,14 @@ my ($new_auth, $new_app) = ($auth_standbys[1], $app_standbys[4]);
 my $workers = "SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'dualdb %s worker'";
 is($new_app->safe_psql('postgres', sprintf $workers, 'sync'), '0', 'no sync worker on a standby');
 next_setting($new_app, 'dualdb.app_database' => 'aisales_app');
+error_is($new_auth, 'aisales_auth', 'auth_login', "SELECT auth.login('ann\@example.com', 'wrong')", qr/^25006/, 'a guess on a standby') foreach 1 .. 2;
 my $before = $new_app->safe_psql('postgres', 'SELECT clock_timestamp()');
 $_->promote foreach $new_auth, $new_app;
 is((psql_as($new_auth, 'aisales_auth', 'auth_login', "SELECT status FROM auth.login('ann\@example.com', 'wrong')"))[1], 'invalid_credentials',
 	'a login on the promoted auth server') foreach 1 .. 2;
 is((login_tokens($new_auth, 'bob@example.com'))[0] =~ tr/.//, 2, 'and one that succeeds');
 ok($new_auth->poll_query_until('aisales_auth', q{SELECT count(*) = 1 FROM auth.login_failures f
-	WHERE f.identifier = auth.login_identifier('ann@example.com') AND f.in_a_row = 2}), 'a worker writes failures down there');
+	WHERE f.identifier = auth.login_identifier('ann@example.com') AND f.in_a_row = 2}), 'a worker writes failures down there, and those of before were none');
 ok($new_app->poll_query_until('aisales_app', "SELECT s.failures = 0 AND s.last_success > '$before' AND (" . sprintf($workers, 'sync')
 	. ') = 1 FROM app.sync_status s'), 'and one syncs on the promoted app server');
 is(psql_error($new_app, 'aisales_app', $superuser, 'SELECT dualdb.sync()'), '', 'as it does by hand');

@@ -52,6 +52,9 @@ is(refusal('aisales_auth', 'auth_login', "SELECT auth.login('$_->[0]', '$_->[1]'
   foreach [ 'ann@example.com', $DualDB::Test::PASSWORD ], [ 'ann@example.com', 'wrong' ], [ 'nobody@example.com', 'wrong' ];
 is(refusal('aisales_app', $superuser, 'SELECT dualdb.sync()'), $elsewhere, 'nor the sync');
 is(refusal('aisales_auth', $superuser, 'SELECT dualdb.setup_auth()'), $elsewhere, 'nor a setup');
+my $log = slurp_file($standby->logfile);
+like($log, qr/ERROR:  this function cannot be executed on a standby server/, 'the log says so');
+unlike($log, qr/\Q$DualDB::Test::PASSWORD\E|\Q$refresh_token\E/, 'and has neither password nor token');
 
 # a backend of the standby that has the keys cached hears of their end
 my ($in, $out, $err) = ('', '', '');
@@ -69,5 +72,11 @@ $in .= "\\q\n";
 IPC::Run::finish($session);
 is($standby->safe_psql('aisales_auth', "SELECT dualdb.jwt_verify('$token') ->> 'sub'"), $user,
 	'and is still good where it was not revoked');
+
+# what has never been connected to a primary cannot name it
+$standby->append_conf('postgresql.conf', "primary_conninfo = ''");
+$standby->restart;
+is(refusal('aisales_auth', 'auth_login', "SELECT auth.login('ann\@example.com', 'wrong')"),
+	'this function cannot be executed on a standby server|Connect to the primary server.', 'a standby of nobody');
 
 done_testing();
