@@ -196,7 +196,7 @@ AS $$
 			THEN format('Remove %s %s, and run SELECT pg_reload_conf();', s.name, s.place)
 			ELSE format('%s RESET %I;', s.change, s.name) END
 	FROM dualdb.verify_settings() s
-	-- what a standby logs in with at its primary has no other place but a passfile
+	-- what a standby logs in with at its primary is verify_conninfo()'s
 	WHERE 'app' = ANY (sides) AND s.name NOT LIKE 'dualdb.%' AND s.name <> 'primary_conninfo'
 		AND (s.value ~ dualdb.secret_pattern()
 			OR s.name LIKE '%.%' AND s.value <> '' AND dualdb.secret_name(s.name))
