@@ -47,6 +47,7 @@ OBJS = $(OBJS_BYTES) \
 	src/flush_worker.o \
 	src/governor.o \
 	src/guard_sql.o \
+	src/hash_key.o \
 	src/identity.o \
 	src/legacy_sql.o \
 	src/log_redaction.o \
@@ -56,6 +57,7 @@ OBJS = $(OBJS_BYTES) \
 	src/refusal.o \
 	src/primary_sql.o \
 	src/revocations.o \
+	src/sealed_sql.o \
 	src/secret.o \
 	src/secrets_sql.o \
 	src/settings.o \
@@ -85,6 +87,7 @@ SQL_MEMBERS = \
 	sql/extension/signing.sql \
 	sql/extension/guard.sql \
 	sql/extension/secrets.sql \
+	sql/extension/sealed.sql \
 	sql/extension/bridge.sql \
 	sql/extension/sync.sql \
 	sql/extension/setup_roles.sql \
@@ -110,6 +113,7 @@ SQL_MEMBERS = \
 	sql/extension/verify_functions.sql \
 	sql/extension/verify_missing.sql \
 	sql/extension/verify_hba.sql \
+	sql/extension/verify_keys.sql \
 	sql/extension/verify_secrets.sql \
 	sql/extension/replicas.sql \
 	sql/extension/verify_replicas.sql \

@@ -7,6 +7,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "hash_key.h"
 #include "opaque_token.h"
 #include "uuid7.h"
 
@@ -48,7 +49,7 @@ dualdb_hash_token(PG_FUNCTION_ARGS)
 
 	hide_statement();
 	SET_VARSIZE(hash, VARHDRSZ + OPAQUE_TOKEN_HASH_LEN);
-	opaque_token_hash(require_master_key(), purpose, VARDATA_ANY(token),
+	opaque_token_hash(require_hash_key(), purpose, VARDATA_ANY(token),
 					  VARSIZE_ANY_EXHDR(token), (uint8_t *) VARDATA(hash));
 	wipe_detoasted(token, PG_GETARG_DATUM(1));
 	PG_RETURN_BYTEA_P(hash);

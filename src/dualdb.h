@@ -7,6 +7,8 @@
 #include "compat.h"
 
 #include "stored_hash.h"
+#include "argon2.h"
+#include "master_key.h"
 
 /* No password is longer; a stored hash of one cannot exist. */
 #define PASSWORD_MAX_LEN	1024	/* bytes */
@@ -37,8 +39,15 @@ extern int	sync_interval;
 
 extern void settings_init(void);
 
-/* The master key; raises an error with a hint when there is none. */
-extern const uint8_t *require_master_key(void);
+/* The master keys; raises an error with a hint when there are none. */
+extern const MasterKeys *require_master_keys(void);
+
+/* The one to seal under. */
+static inline const uint8_t *
+require_master_key(void)
+{
+	return require_master_keys()->key[0];
+}
 
 /* For functions that get secrets: keep the statement from other sessions. */
 extern void hide_statement(void);

@@ -1,10 +1,10 @@
 /*
- * Loading and holding the master key.
+ * Loading and holding the master keys.
  *
- * The key lives in guarded, locked memory of this process from its first use
- * on.  It is read from a file that only the server's own user can read and
+ * They live in guarded, locked memory of this process from their first use
+ * on.  They are read from a file that only the server's own user can read and
  * that lies outside the data directory, so that neither a base backup nor a
- * replica carries it.
+ * replica carries it: one key after the other, with nothing between.
  */
 #include "master_key.h"
 
@@ -21,7 +21,7 @@
 /* Eight characters that keep this project's subkeys apart from others'. */
 #define SUBKEY_CONTEXT	"dualdb01"
 
-static uint8_t *held_key = NULL;
+static MasterKeys *held_keys = NULL;
 
 /* Does the file lie in the directory, links resolved? */
 static bool
@@ -39,6 +39,13 @@ lies_in(const char *path, const char *directory)
 		(real_path[n] == '/' || real_path[n] == '\0');
 }
 
+static bool
+holds_keys(off_t size)
+{
+	return size > 0 && size <= MASTER_KEYS_MAX * MASTER_KEY_LEN &&
+		size % MASTER_KEY_LEN == 0;
+}
+
 static MasterKeyStatus
 check_file(int fd)
 {
@@ -52,44 +59,46 @@ check_file(int fd)
 		return MASTER_KEY_WRONG_OWNER;
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		return MASTER_KEY_OPEN_MODE;
-	if (st.st_size != MASTER_KEY_LEN)
+	if (!holds_keys(st.st_size))
 		return MASTER_KEY_WRONG_SIZE;
 	return MASTER_KEY_OK;
 }
 
-/* Read the key straight into locked memory. */
+/* Read the keys straight into locked memory. */
 static MasterKeyStatus
-read_key(int fd)
+read_keys(int fd)
 {
-	uint8_t    *key = sodium_malloc(MASTER_KEY_LEN);
-	ssize_t		n;
+	MasterKeys *keys = sodium_malloc(sizeof(MasterKeys));
+	ssize_t		size;
 
-	if (key == NULL)
+	if (keys == NULL)
 		return MASTER_KEY_NO_MEMORY;
 	do
-		n = read(fd, key, MASTER_KEY_LEN);
-	while (n < 0 && errno == EINTR);
-	if (n != MASTER_KEY_LEN)
+		size = read(fd, keys->key, sizeof(keys->key));
+	while (size < 0 && errno == EINTR);
+	if (!holds_keys(size))
 	{
 		int			save_errno = errno;
 
-		sodium_free(key);
+		sodium_free(keys);
 		errno = save_errno;
-		return n < 0 ? MASTER_KEY_UNREADABLE : MASTER_KEY_WRONG_SIZE;
+		return size < 0 ? MASTER_KEY_UNREADABLE : MASTER_KEY_WRONG_SIZE;
 	}
-	sodium_mprotect_readonly(key);
-	held_key = key;
+	keys->n = (int) (size / MASTER_KEY_LEN);
+	sodium_mprotect_readonly(keys);
+	held_keys = keys;
 	return MASTER_KEY_OK;
 }
 
-/* The key, from memory if it is there and else from the file. */
+/* The keys, from memory if they are there and else from the file. */
 MasterKeyStatus
-master_key_load(const char *path, const char *data_dir, const uint8_t **key)
+master_key_load(const char *path, const char *data_dir,
+				const MasterKeys **keys)
 {
 	MasterKeyStatus status;
 	int			fd;
 
-	if (held_key == NULL)
+	if (held_keys == NULL)
 	{
 		if (path == NULL || *path == '\0')
 			return MASTER_KEY_NOT_CONFIGURED;
@@ -103,24 +112,24 @@ master_key_load(const char *path, const char *data_dir, const uint8_t **key)
 		else
 			status = check_file(fd);
 		if (status == MASTER_KEY_OK)
-			status = read_key(fd);
+			status = read_keys(fd);
 		close(fd);
 		if (status != MASTER_KEY_OK)
 			return status;
 	}
-	*key = held_key;
+	*keys = held_keys;
 	return MASTER_KEY_OK;
 }
 
-/* Wipe the held key; the next use reads the file again. */
+/* Wipe the held keys; the next use reads the file again. */
 void
 master_key_forget(void)
 {
-	sodium_free(held_key);
-	held_key = NULL;
+	sodium_free(held_keys);
+	held_keys = NULL;
 }
 
-/* A key for one purpose, from which neither the master nor others follow. */
+/* A key for one purpose, from which neither the key itself nor others follow. */
 void
 master_key_derive(const uint8_t *key, MasterSubkey purpose,
 				  uint8_t subkey[MASTER_SUBKEY_LEN])

@@ -1,4 +1,9 @@
-/* The master key: 32 random bytes in a file outside the database. */
+/*
+ * The master keys: 32 random bytes each, in a file outside the database.
+ *
+ * The first is the one that is sealed under; others are there while the master
+ * key is rotated, and open what was sealed before or elsewhere.
+ */
 #ifndef DUALDB_MASTER_KEY_H
 #define DUALDB_MASTER_KEY_H
 
@@ -6,6 +11,13 @@
 
 #define MASTER_KEY_LEN		32
 #define MASTER_SUBKEY_LEN	32
+#define MASTER_KEYS_MAX		4
+
+typedef struct MasterKeys
+{
+	int			n;
+	uint8_t		key[MASTER_KEYS_MAX][MASTER_KEY_LEN];
+} MasterKeys;
 
 typedef enum MasterKeyStatus
 {
@@ -20,7 +32,10 @@ typedef enum MasterKeyStatus
 	MASTER_KEY_NO_MEMORY
 } MasterKeyStatus;
 
-/* What a key derived from the master key is used for; values are stored. */
+/*
+ * What a key derived from another one is used for: from a master key for seals,
+ * from the hash key for tokens.  Values are stored.
+ */
 typedef enum MasterSubkey
 {
 	SUBKEY_SEAL = 1,
@@ -30,7 +45,7 @@ typedef enum MasterSubkey
 } MasterSubkey;
 
 extern MasterKeyStatus master_key_load(const char *path, const char *data_dir,
-									   const uint8_t **key);
+									   const MasterKeys **keys);
 extern void master_key_forget(void);
 extern void master_key_derive(const uint8_t *key, MasterSubkey purpose,
 							  uint8_t subkey[MASTER_SUBKEY_LEN]);

@@ -2,8 +2,8 @@
  * Opaque tokens.
  *
  * 256 random bits need no slow hash.  The hash is keyed, so that someone who
- * can write to the table but does not hold the key file cannot make a row for
- * a token of their own; and it covers the purpose, so that a token of one kind
+ * can write to the table but does not hold the key file, under which the key is
+ * sealed, cannot make a row for a token of their own; and it covers the purpose, so that a token of one kind
  * is never found among those of another.
  */
 #include "opaque_token.h"
@@ -30,14 +30,14 @@ opaque_token_new(const char *prefix, char token[OPAQUE_TOKEN_SIZE])
 
 /* The NUL after the purpose ends it: no purpose runs on into a token. */
 void
-opaque_token_hash(const uint8_t *master_key, const char *purpose,
+opaque_token_hash(const uint8_t *hash_key, const char *purpose,
 				  const char *token, size_t len,
 				  uint8_t hash[OPAQUE_TOKEN_HASH_LEN])
 {
 	crypto_generichash_state state;
 	uint8_t		subkey[MASTER_SUBKEY_LEN];
 
-	master_key_derive(master_key, SUBKEY_TOKEN_HASH, subkey);
+	master_key_derive(hash_key, SUBKEY_TOKEN_HASH, subkey);
 	crypto_generichash_init(&state, subkey, sizeof(subkey),
 							OPAQUE_TOKEN_HASH_LEN);
 	crypto_generichash_update(&state, (const uint8_t *) purpose,

@@ -14,7 +14,7 @@
 #define OPAQUE_TOKEN_HASH_LEN	32
 
 extern void opaque_token_new(const char *prefix, char token[OPAQUE_TOKEN_SIZE]);
-extern void opaque_token_hash(const uint8_t *master_key, const char *purpose,
+extern void opaque_token_hash(const uint8_t *hash_key, const char *purpose,
 							  const char *token, size_t len,
 							  uint8_t hash[OPAQUE_TOKEN_HASH_LEN]);
 

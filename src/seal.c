@@ -4,11 +4,8 @@
 #include <string.h>
 #include <sodium.h>
 
-#include "master_key.h"
-
-/* Which master key a value was sealed under, without telling the key. */
-static void
-fingerprint(const uint8_t *master_key, uint8_t print[SEAL_FINGERPRINT_LEN])
+void
+seal_fingerprint(const uint8_t *master_key, uint8_t print[SEAL_FINGERPRINT_LEN])
 {
 	uint8_t		subkey[MASTER_SUBKEY_LEN];
 
@@ -26,7 +23,7 @@ seal(const uint8_t *master_key, const char *aad,
 	uint8_t    *nonce = sealed + 1 + SEAL_FINGERPRINT_LEN;
 
 	sealed[0] = SEAL_VERSION;
-	fingerprint(master_key, sealed + 1);
+	seal_fingerprint(master_key, sealed + 1);
 	randombytes_buf(nonce, SEAL_NONCE_LEN);
 	master_key_derive(master_key, SUBKEY_SEAL, subkey);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + SEAL_HEAD_LEN, NULL,
@@ -49,7 +46,7 @@ seal_open(const uint8_t *master_key, const char *aad,
 
 	if (sealed_len != plain_len + SEAL_OVERHEAD || sealed[0] != SEAL_VERSION)
 		return SEAL_MALFORMED;
-	fingerprint(master_key, print);
+	seal_fingerprint(master_key, print);
 	if (memcmp(print, sealed + 1, SEAL_FINGERPRINT_LEN) != 0)
 		return SEAL_OTHER_KEY;
 
@@ -63,4 +60,17 @@ seal_open(const uint8_t *master_key, const char *aad,
 														 subkey);
 	sodium_memzero(subkey, sizeof(subkey));
 	return refused ? SEAL_FORGED : SEAL_OK;
+}
+
+SealStatus
+seal_open_any(const MasterKeys *master_keys, const char *aad,
+			  const uint8_t *sealed, size_t sealed_len,
+			  uint8_t *plain, size_t plain_len)
+{
+	SealStatus	status = SEAL_OTHER_KEY;
+
+	for (int i = 0; i < master_keys->n && status == SEAL_OTHER_KEY; i++)
+		status = seal_open(master_keys->key[i], aad, sealed, sealed_len,
+						   plain, plain_len);
+	return status;
 }

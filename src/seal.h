@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "master_key.h"
+
 /*
  * A sealed value:
  *
@@ -35,5 +37,14 @@ extern void seal(const uint8_t *master_key, const char *aad,
 extern SealStatus seal_open(const uint8_t *master_key, const char *aad,
 							const uint8_t *sealed, size_t sealed_len,
 							uint8_t *plain, size_t plain_len);
+
+/* Open by whichever of the keys the value was sealed under. */
+extern SealStatus seal_open_any(const MasterKeys *master_keys, const char *aad,
+								const uint8_t *sealed, size_t sealed_len,
+								uint8_t *plain, size_t plain_len);
+
+/* Which key it is, without telling the key. */
+extern void seal_fingerprint(const uint8_t *master_key,
+							 uint8_t print[SEAL_FINGERPRINT_LEN]);
 
 #endif							/* DUALDB_SEAL_H */

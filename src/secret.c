@@ -1,4 +1,4 @@
-/* Secrets on their way through the server: the master key and passwords. */
+/* Secrets on their way through the server: the master keys and passwords. */
 #include "dualdb.h"
 
 #include <sodium.h>
@@ -6,8 +6,6 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-
-#include "master_key.h"
 
 /* The way out of each refusal, or NULL for success. */
 static const char *
@@ -28,7 +26,7 @@ master_key_problem(MasterKeyStatus status)
 		case MASTER_KEY_OPEN_MODE:
 			return "The file's mode must be 0600 or stricter.";
 		case MASTER_KEY_WRONG_SIZE:
-			return "The file must hold exactly 32 bytes.";
+			return "The file must hold exactly 32 bytes, or as many for each key in a rotation of the master key.";
 		case MASTER_KEY_IN_DATA_DIRECTORY:
 			return "The file must lie outside the data directory, where backups and replicas would carry it along.";
 		case MASTER_KEY_NO_MEMORY:
@@ -37,11 +35,11 @@ master_key_problem(MasterKeyStatus status)
 	return NULL;
 }
 
-const uint8_t *
-require_master_key(void)
+const MasterKeys *
+require_master_keys(void)
 {
-	const uint8_t *key = NULL;
-	MasterKeyStatus status = master_key_load(key_file, DataDir, &key);
+	const MasterKeys *keys = NULL;
+	MasterKeyStatus status = master_key_load(key_file, DataDir, &keys);
 	int			saved_errno = errno;
 
 	if (status == MASTER_KEY_NOT_CONFIGURED)
@@ -68,7 +66,7 @@ require_master_key(void)
 				errhint("%s", master_key_problem(status)),
 				errhidestmt(true),
 				errhidecontext(true));
-	return key;
+	return keys;
 }
 
 /*

@@ -10,7 +10,7 @@
 #include "utils/timestamp.h"
 
 #include "api_key.h"
-#include "master_key.h"
+#include "hash_key.h"
 #include "seal.h"
 #include "totp.h"
 #include "unix_time.h"
@@ -101,6 +101,25 @@ dualdb_new_totp_secret(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(make_row(fcinfo, encoded_datum, PointerGetDatum(sealed)));
 }
 
+static void
+raise_not_opened(SealStatus status)
+{
+	if (status == SEAL_OTHER_KEY)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("TOTP secret was sealed under another master key"),
+				errhint("Restore the key file that belongs to this database, or let the user start over by calling auth.disable_totp()."),
+				errhidestmt(true),
+				errhidecontext(true));
+	else if (status != SEAL_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_CORRUPTED),
+				errmsg("sealed TOTP secret has been altered"),
+				errhint("Let the user start over by calling auth.disable_totp()."),
+				errhidestmt(true),
+				errhidecontext(true));
+}
+
 /*
  * match_totp(factor_id text, sealed_secret bytea, code text, last_step bigint)
  * returns bigint
@@ -113,15 +132,11 @@ dualdb_match_totp(PG_FUNCTION_ARGS)
 	uint8_t		secret[TOTP_SECRET_LEN];
 	int64_t		step;
 
-	if (seal_open(require_master_key(), place_of_totp(PG_GETARG_TEXT_PP(0)),
-				  (const uint8_t *) VARDATA_ANY(sealed),
-				  VARSIZE_ANY_EXHDR(sealed), secret, sizeof(secret)) != SEAL_OK)
-		ereport(ERROR,
-				errcode(ERRCODE_DATA_CORRUPTED),
-				errmsg("sealed TOTP secret cannot be opened"),
-				errhint("It was altered, or sealed under another master key."),
-				errhidestmt(true),
-				errhidecontext(true));
+	raise_not_opened(seal_open_any(require_master_keys(),
+								   place_of_totp(PG_GETARG_TEXT_PP(0)),
+								   (const uint8_t *) VARDATA_ANY(sealed),
+								   VARSIZE_ANY_EXHDR(sealed),
+								   secret, sizeof(secret)));
 	step = totp_match(secret, sizeof(secret), code,
 					  unix_micros_now() / MICROS_PER_SECOND,
 					  PG_GETARG_INT64(3));
@@ -133,14 +148,14 @@ dualdb_match_totp(PG_FUNCTION_ARGS)
 
 /*
  * The key that a token's successor is sealed under: only who has the token can
- * make it.  The master key goes in, too, so that neither alone is enough.
+ * make it.  The hash key goes in, too, so that neither alone is enough.
  */
 static void
 key_of_predecessor(const text *token, uint8_t key[MASTER_SUBKEY_LEN])
 {
 	uint8_t		subkey[MASTER_SUBKEY_LEN];
 
-	master_key_derive(require_master_key(), SUBKEY_SUCCESSOR, subkey);
+	master_key_derive(require_hash_key(), SUBKEY_SUCCESSOR, subkey);
 	crypto_generichash(key, MASTER_SUBKEY_LEN,
 					   (const uint8_t *) VARDATA_ANY(token),
 					   VARSIZE_ANY_EXHDR(token), subkey, sizeof(subkey));

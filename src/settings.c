@@ -12,7 +12,7 @@
 #include "utils/guc.h"
 
 #include "argon2.h"
-#include "master_key.h"
+#include "hash_key.h"
 
 int			access_token_ttl;
 char	   *app_database;
@@ -45,13 +45,14 @@ check_not_empty(char **newval, void **extra, GucSource source)
 	return *newval != NULL && **newval != '\0';
 }
 
-/* A new path means a new key. */
+/* A new path means new keys; so does a reload, which sets the path anew. */
 static void
 assign_key_file(const char *newval, void *extra)
 {
 	(void) newval;
 	(void) extra;
 	master_key_forget();
+	hash_key_forget();
 }
 
 static void
@@ -105,7 +106,7 @@ settings_init(void)
 				"Issuer (iss) that the next signing key is made for.",
 				&issuer, "aisales_auth");
 	DefineCustomStringVariable("dualdb.key_file",
-							   "File with the 32 bytes of the master key.",
+							   "File with the 32 bytes of the master key, and in a rotation with more keys.",
 							   NULL, &key_file, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, assign_key_file, NULL);

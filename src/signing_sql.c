@@ -103,7 +103,7 @@ raise_not_opened(SealStatus status)
  * names.
  */
 static SealStatus
-open_secret_key(const uint8_t *master_key, const char *kid,
+open_secret_key(const MasterKeys *master_keys, const char *kid,
 				const bytea *sealed, uint8_t *secret_key)
 {
 	uint8_t		public_key[crypto_sign_PUBLICKEYBYTES];
@@ -113,9 +113,9 @@ open_secret_key(const uint8_t *master_key, const char *kid,
 	SealStatus	status;
 
 	place_of_key(kid, place);
-	status = seal_open(master_key, place,
-					   (const uint8_t *) VARDATA_ANY(sealed),
-					   VARSIZE_ANY_EXHDR(sealed), seed, SEED_LEN);
+	status = seal_open_any(master_keys, place,
+						   (const uint8_t *) VARDATA_ANY(sealed),
+						   VARSIZE_ANY_EXHDR(sealed), seed, SEED_LEN);
 	if (status != SEAL_OK)
 		return status;
 	crypto_sign_seed_keypair(public_key, secret_key, seed);
@@ -176,7 +176,7 @@ dualdb_sign_jwt(PG_FUNCTION_ARGS)
 				errhidestmt(true),
 				errhidecontext(true));
 
-	raise_not_opened(open_secret_key(require_master_key(), kid, sealed,
+	raise_not_opened(open_secret_key(require_master_keys(), kid, sealed,
 									 secret_key));
 	PG_TRY();
 	{

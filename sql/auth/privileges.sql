@@ -25,7 +25,9 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.pending_events(),
 	dualdb.pending_failures(), dualdb.new_api_key(), dualdb.api_key_id(text),
 	dualdb.new_totp_secret(text), dualdb.match_totp(text, bytea, text, bigint),
-	dualdb.seal_successor(text, text), dualdb.open_successor(text, bytea)
+	dualdb.seal_successor(text, text), dualdb.open_successor(text, bytea),
+	dualdb.master_keys(), dualdb.new_hash_key(), dualdb.reseal(text, bytea),
+	dualdb.sealed_columns(), dualdb.sealed_values()
 	TO dualdb_auth_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
 	TO dualdb_auth_owner;

@@ -82,6 +82,17 @@ COMMENT ON TABLE auth.sessions IS
 COMMENT ON COLUMN auth.sessions.amr IS
 	'how the user was authenticated (RFC 8176): pwd, otp';
 
+CREATE TABLE auth.hash_keys
+(
+	id text PRIMARY KEY DEFAULT 'tokens' CHECK (id = 'tokens'),
+	sealed_key bytea NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE auth.hash_keys IS
+	'the key that tokens are hashed under: one row';
+COMMENT ON COLUMN auth.hash_keys.sealed_key IS
+	'sealed under the master key';
+
 CREATE TABLE auth.refresh_tokens
 (
 	id text PRIMARY KEY DEFAULT dualdb.new_id(),
@@ -98,7 +109,7 @@ CREATE INDEX refresh_tokens_successor_idx ON auth.refresh_tokens (used_at)
 COMMENT ON TABLE auth.refresh_tokens IS
 	'the refresh token family of each session: one unused token, and the used ones before it';
 COMMENT ON COLUMN auth.refresh_tokens.token_hash IS
-	'hash keyed by the master key; the token itself is stored nowhere';
+	'hash keyed by auth.hash_keys; the token itself is stored nowhere';
 COMMENT ON COLUMN auth.refresh_tokens.successor IS
 	'the token that this one was exchanged for, sealed under this one; wiped after the grace period';
 

@@ -24,7 +24,7 @@ CREATE FUNCTION dualdb.hash_token(purpose text, token text) RETURNS bytea
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dualdb_hash_token';
 COMMENT ON FUNCTION dualdb.hash_token(text, text) IS
-	'hash of an opaque token, keyed by the master key and bound to a purpose';
+	'hash of an opaque token, keyed by auth.hash_keys and bound to a purpose';
 REVOKE ALL ON FUNCTION dualdb.hash_token(text, text) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.setting(name text) RETURNS text

@@ -114,17 +114,25 @@ BEGIN
 				WHERE n.nspname = 'auth' AND n.nspowner = to_regrole('dualdb_auth_owner'))
 			THEN '; schema auth is not used here any more: when users log in at the auth database, run DROP SCHEMA auth CASCADE'
 			ELSE '' END;
-	ELSIF EXISTS (SELECT FROM auth.signing_keys s WHERE s.status = 'active') THEN
+	ELSIF EXISTS (SELECT FROM auth.signing_keys s WHERE s.status = 'active')
+		AND EXISTS (SELECT FROM auth.hash_keys)
+	THEN
 		RETURN '';
 	ELSIF dualdb.setting('key_file') = '' THEN
 		RETURN '; no signing key: configure dualdb.key_file and run this again';
+	END IF;
+	IF NOT EXISTS (SELECT FROM auth.hash_keys) THEN
+		PERFORM auth.add_hash_key();
+	END IF;
+	IF EXISTS (SELECT FROM auth.signing_keys s WHERE s.status = 'active') THEN
+		RETURN '; hash key made';
 	END IF;
 	PERFORM auth.rotate_signing_key();
 	RETURN '; signing key made';
 END
 $$;
 COMMENT ON FUNCTION dualdb.setup_finish(text) IS
-	'internal: defaults that are missing, the first signing key; returns what there is to say about a schema';
+	'internal: defaults that are missing, the first keys; returns what there is to say about a schema';
 REVOKE ALL ON FUNCTION dualdb.setup_finish(text) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.run_step(run_as text, sql text) RETURNS void

@@ -92,6 +92,7 @@ AS $$
 			'auth/privileges',
 			'dualdb_auth_owner:auth/users',
 			'dualdb_auth_owner:auth/signing_keys',
+			'dualdb_auth_owner:auth/master_key',
 			'dualdb_auth_owner:auth/audit',
 			'dualdb_auth_owner:auth/password_hashes',
 			'dualdb_auth_owner:auth/failures',

@@ -75,9 +75,8 @@ BEGIN
 		'hba_bridge', 'hba_missing', 'ident', 'grants', 'bridge_reach', 'catalog',
 		'default_privileges', 'missing_privileges', 'owners', 'definitions', 'lent_rights',
 		'row_security', 'triggers', 'foreign_server', 'mappings', 'foreign_tables', 'sync',
-		'keys', 'secret_tables', 'secret_texts']
+		'key_file', 'sealed', 'keys', 'secret_tables', 'secret_texts']
 	LOOP
-		CONTINUE WHEN v_check = 'keys' AND NOT 'auth' = ANY (sides);
 		BEGIN
 			RETURN QUERY EXECUTE format(
 				'SELECT DISTINCT v.status, v.item, v.detail, v.hint FROM dualdb.verify_%s($1) v', v_check)

@@ -1,4 +1,4 @@
--- verify_setup(): where the key file lies, and what an app database must not hold.
+-- verify_setup(): what an app database must not hold.
 
 CREATE FUNCTION dualdb.sample_values(
 	relation oid, max_rows integer, OUT column_name name, OUT value text)
@@ -8,13 +8,6 @@ AS 'MODULE_PATHNAME', 'dualdb_sample_values';
 COMMENT ON FUNCTION dualdb.sample_values(oid, integer) IS
 	'internal: texts in the first rows of a table, cut off; no code of the table''s owner is run';
 REVOKE ALL ON FUNCTION dualdb.sample_values(oid, integer) FROM PUBLIC;
-
-CREATE FUNCTION dualdb.key_file_exposed() RETURNS text
-LANGUAGE c STABLE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'dualdb_key_file_exposed';
-COMMENT ON FUNCTION dualdb.key_file_exposed() IS
-	'internal: a directory above the key file that others can write to; NULL when there is none';
-REVOKE ALL ON FUNCTION dualdb.key_file_exposed() FROM PUBLIC;
 
 -- Password hashes, our own tokens and API keys, JWS, private keys, and connection
 -- strings with a password.
@@ -57,69 +50,6 @@ $$;
 COMMENT ON FUNCTION dualdb.secret_name(text) IS
 	'internal: is it a name for a password, token or key?';
 REVOKE ALL ON FUNCTION dualdb.secret_name(text) FROM PUBLIC;
-
-CREATE FUNCTION dualdb.verify_keys(
-	sides text[], OUT status text, OUT item text, OUT detail text, OUT hint text)
-RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_unusable boolean := false;
-BEGIN
-	status := 'error';
-	item := 'key_file';
-	BEGIN
-		PERFORM dualdb.hash_token('verify_setup', '');
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS detail = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-		detail := format('%s%s.', detail, ': "' || nullif(dualdb.setting('key_file'), '') || '"');
-		v_unusable := true;
-		RETURN NEXT;
-	END;
-	detail := format('Others can write to directory "%s", which the key file is in.', dualdb.key_file_exposed());
-	hint := format('chmod go-w %1$s; chown %2$s %1$s; or move the key file to a directory of the server''s user alone.',
-		dualdb.key_file_exposed(), 'root');
-	IF dualdb.key_file_exposed() IS NOT NULL THEN
-		RETURN NEXT;
-	END IF;
-	FOR detail IN
-		SELECT format('The key file is in tablespace "%s".', t.spcname) FROM pg_tablespace t
-		WHERE starts_with(dualdb.setting('key_file'), nullif(pg_tablespace_location(t.oid), '') || '/')
-	LOOP
-		hint := 'Move the file out of it, ALTER SYSTEM SET dualdb.key_file to where it is, and SELECT pg_reload_conf();';
-		RETURN NEXT;
-	END LOOP;
-
-	item := 'signing_key';
-	IF v_unusable THEN
-		detail := 'No token can be signed without the key file.';
-		hint := 'Do what the hint of key_file says.';
-		RETURN NEXT;
-		RETURN;
-	END IF;
-	BEGIN
-		-- a view of this name would run its owner's code
-		IF NOT EXISTS (SELECT FROM pg_class c
-			WHERE c.oid = to_regclass('auth.signing_keys') AND c.relkind = 'r'
-				AND c.relowner = to_regrole('dualdb_auth_owner'))
-		THEN
-			RAISE EXCEPTION USING MESSAGE = 'auth.signing_keys is not the table that setup_auth() made',
-				HINT = 'Look at it, and restore the table from a backup.';
-		END IF;
-		PERFORM dualdb.jwt_sign('{"sub": "verify_setup"}');
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS detail = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-		IF SQLSTATE IN ('55000', 'XX001') THEN
-			hint := 'SELECT auth.rotate_signing_key();';
-		END IF;
-		RETURN NEXT;
-	END;
-END
-$$;
-COMMENT ON FUNCTION dualdb.verify_keys(text[]) IS
-	'internal: verify_setup() of the key file and the signing key';
-REVOKE ALL ON FUNCTION dualdb.verify_keys(text[]) FROM PUBLIC;
 
 -- Tables of others than extensions, in an app database.
 CREATE FUNCTION dualdb.verify_app_tables(sides text[], OUT id oid, OUT object text)

@@ -1,5 +1,5 @@
 /*
- * The master key's file: read when it is regular, ours, private, of the right
+ * The file of master keys: read when it is regular, ours, private, of a right
  * size and outside the data directory, and refused in every other case.
  */
 #include <errno.h>
@@ -17,7 +17,11 @@
 #include "master_key.h"
 #include "tap.h"
 
-static const char key_bytes[] = "0123456789abcdef0123456789ABCDEF0123";
+/* the first 32 are the key of most tests; each key after it is another one */
+static const char key_bytes[] =
+"0123456789abcdef0123456789ABCDEF" "1123456789abcdef0123456789ABCDEF"
+"2123456789abcdef0123456789ABCDEF" "3123456789abcdef0123456789ABCDEF"
+"4123456789abcdef0123456789ABCDEF";
 
 static void
 write_key(const char *path, size_t len, mode_t mode)
@@ -35,13 +39,14 @@ write_key(const char *path, size_t len, mode_t mode)
 static MasterKeyStatus
 load(const char *path)
 {
-	const uint8_t *key = NULL;
+	const MasterKeys *keys = NULL;
 	MasterKeyStatus status;
 
 	master_key_forget();
-	status = master_key_load(path, "data", &key);
-	if ((status == MASTER_KEY_OK) != (key != NULL) ||
-		(key != NULL && memcmp(key, key_bytes, MASTER_KEY_LEN) != 0))
+	status = master_key_load(path, "data", &keys);
+	if ((status == MASTER_KEY_OK) != (keys != NULL) ||
+		(keys != NULL &&
+		 memcmp(keys->key[0], key_bytes, MASTER_KEY_LEN) != 0))
 		abort();
 	master_key_forget();
 	return status;
@@ -101,14 +106,33 @@ test_owner(void)
 static void
 test_size(void)
 {
-	static const size_t sizes[] = {0, 1, 31, 32, 33, 36};
-
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+	for (size_t size = 0; size < sizeof(key_bytes); size++)
 	{
-		write_key("size", sizes[i], 0600);
-		is_int(load("size"), sizes[i] == MASTER_KEY_LEN ? MASTER_KEY_OK :
-			   MASTER_KEY_WRONG_SIZE, "%zu bytes", sizes[i]);
+		bool		whole = size > 0 && size <= 128 && size % 32 == 0;
+
+		write_key("size", size, 0600);
+		is_int(load("size"), whole ? MASTER_KEY_OK : MASTER_KEY_WRONG_SIZE,
+			   "%zu bytes", size);
 	}
+}
+
+/* One key after the other, and what is first in the file is first. */
+static void
+test_several(void)
+{
+	for (int n = 1; n <= MASTER_KEYS_MAX; n++)
+	{
+		const MasterKeys *keys = NULL;
+
+		write_key("several", (size_t) n * MASTER_KEY_LEN, 0600);
+		master_key_forget();
+		is_int(master_key_load("several", "data", &keys), MASTER_KEY_OK,
+			   "%d keys", n);
+		is_int(keys->n, n, "as many are loaded");
+		ok(memcmp(keys->key, key_bytes, (size_t) n * MASTER_KEY_LEN) == 0,
+		   "in their order");
+	}
+	master_key_forget();
 }
 
 static void
@@ -167,7 +191,7 @@ static void
 test_data_directory(const char *base)
 {
 	char		path[4096 + 16];
-	const uint8_t *key;
+	const MasterKeys *keys;
 
 	if (mkdir("data/base", 0700) != 0 || mkdir("data2", 0700) != 0)
 		abort();
@@ -193,21 +217,21 @@ test_data_directory(const char *base)
 	is_int(load("data/link"), MASTER_KEY_OK, "a link from the inside out");
 
 	link_to("data", "pgdata");
-	is_int(master_key_load("data/key", "pgdata", &key),
+	is_int(master_key_load("data/key", "pgdata", &keys),
 		   MASTER_KEY_IN_DATA_DIRECTORY, "inside, the directory a link");
-	is_int(master_key_load("pgdata/key", "data/", &key),
+	is_int(master_key_load("pgdata/key", "data/", &keys),
 		   MASTER_KEY_IN_DATA_DIRECTORY, "inside, the path through a link");
-	is_int(master_key_load("good", "nothing", &key),
+	is_int(master_key_load("good", "nothing", &keys),
 		   MASTER_KEY_IN_DATA_DIRECTORY, "no such data directory");
-	is_int(master_key_load("good", "pgdata", &key), MASTER_KEY_OK,
+	is_int(master_key_load("good", "pgdata", &keys), MASTER_KEY_OK,
 		   "outside, the directory a link");
 }
 
 static void
 test_memory(void)
 {
-	const uint8_t *key = NULL;
-	const uint8_t *again = NULL;
+	const MasterKeys *keys = NULL;
+	const MasterKeys *again = NULL;
 
 	master_key_forget();
 	is_int(load(NULL), MASTER_KEY_NOT_CONFIGURED, "no path");
@@ -217,16 +241,17 @@ test_memory(void)
 	is_int(load("good/key"), MASTER_KEY_UNREADABLE, "a file as directory");
 	is_int(errno, ENOTDIR, "because of that");
 
-	is_int(master_key_load("good", "data", &key), MASTER_KEY_OK, "loaded");
-	ok(key != NULL && memcmp(key, key_bytes, MASTER_KEY_LEN) == 0, "its bytes");
+	is_int(master_key_load("good", "data", &keys), MASTER_KEY_OK, "loaded");
+	ok(keys != NULL && memcmp(keys->key[0], key_bytes, MASTER_KEY_LEN) == 0,
+	   "its bytes");
 	is_int(master_key_load("nothing", "data", &again), MASTER_KEY_OK,
 		   "remembered without the file");
-	ok(again == key, "in the same place");
+	ok(again == keys, "in the same place");
 	master_key_forget();
-	is_int(master_key_load("nothing", "data", &key), MASTER_KEY_UNREADABLE,
+	is_int(master_key_load("nothing", "data", &keys), MASTER_KEY_UNREADABLE,
 		   "forgotten");
 	master_key_forget();
-	is_int(master_key_load("good", "data", &key), MASTER_KEY_OK,
+	is_int(master_key_load("good", "data", &keys), MASTER_KEY_OK,
 		   "loaded again, forgotten twice");
 }
 
@@ -266,6 +291,7 @@ main(void)
 	test_mode();
 	test_owner();
 	test_size();
+	test_several();
 	test_kind();
 	test_links();
 	test_data_directory(base);

@@ -1,6 +1,6 @@
 /*
  * Opaque tokens: 256 random bits behind a prefix, known by a hash that depends
- * on the master key and on what the token is for.
+ * on the key and on what the token is for.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 #define TOKENS	1000
 
-static uint8_t master_key[32];
+static uint8_t hash_key[32];
 
 static bool
 same_hash(const uint8_t *key, const char *purpose,
@@ -23,7 +23,7 @@ same_hash(const uint8_t *key, const char *purpose,
 	uint8_t		hash[OPAQUE_TOKEN_HASH_LEN];
 	char	   *copy = exact_copy(token, len);
 
-	opaque_token_hash(master_key, "refresh", "token", 5, expected);
+	opaque_token_hash(hash_key, "refresh", "token", 5, expected);
 	opaque_token_hash(key, purpose, copy, len, hash);
 	free(copy);
 	return memcmp(hash, expected, sizeof(hash)) == 0;
@@ -96,11 +96,11 @@ test_construction(void)
 	uint8_t		expected[OPAQUE_TOKEN_HASH_LEN];
 
 	crypto_kdf_derive_from_key(subkey, sizeof(subkey), 2, "dualdb01",
-							   master_key);
+							   hash_key);
 	crypto_generichash(expected, sizeof(expected),
 					   (const uint8_t *) "refresh\0token", 13,
 					   subkey, sizeof(subkey));
-	opaque_token_hash(master_key, "refresh", "token", 5, hash);
+	opaque_token_hash(hash_key, "refresh", "token", 5, hash);
 	ok(memcmp(hash, expected, sizeof(hash)) == 0,
 	   "BLAKE2b under the derived key");
 }
@@ -111,27 +111,27 @@ test_hash(void)
 	uint8_t		other_key[32];
 	bool		each_bit = true;
 
-	ok(same_hash(master_key, "refresh", "token", 5), "the same token");
-	ok(!same_hash(master_key, "refresh", "Token", 5), "another token");
-	ok(!same_hash(master_key, "refresh", "toke", 4), "a shorter token");
-	ok(!same_hash(master_key, "refresh", "token ", 6), "a longer token");
-	ok(!same_hash(master_key, "refresh", "token\0", 6), "with a NUL after it");
-	ok(!same_hash(master_key, "refresh", "", 0), "no token");
-	ok(!same_hash(master_key, "reset", "token", 5), "another purpose");
-	ok(!same_hash(master_key, "", "token", 5), "no purpose");
-	ok(!same_hash(master_key, "refres", "htoken", 6), "a letter moved over");
-	ok(!same_hash(master_key, "refresht", "oken", 4), "a letter moved back");
-	ok(!same_hash(master_key, "", "refresh\0token", 13), "all in the token");
-	ok(!same_hash(master_key, "", "refreshtoken", 12), "all in one word");
+	ok(same_hash(hash_key, "refresh", "token", 5), "the same token");
+	ok(!same_hash(hash_key, "refresh", "Token", 5), "another token");
+	ok(!same_hash(hash_key, "refresh", "toke", 4), "a shorter token");
+	ok(!same_hash(hash_key, "refresh", "token ", 6), "a longer token");
+	ok(!same_hash(hash_key, "refresh", "token\0", 6), "with a NUL after it");
+	ok(!same_hash(hash_key, "refresh", "", 0), "no token");
+	ok(!same_hash(hash_key, "reset", "token", 5), "another purpose");
+	ok(!same_hash(hash_key, "", "token", 5), "no purpose");
+	ok(!same_hash(hash_key, "refres", "htoken", 6), "a letter moved over");
+	ok(!same_hash(hash_key, "refresht", "oken", 4), "a letter moved back");
+	ok(!same_hash(hash_key, "", "refresh\0token", 13), "all in the token");
+	ok(!same_hash(hash_key, "", "refreshtoken", 12), "all in one word");
 
 	for (int bit = 0; bit < 256; bit++)
 	{
-		memcpy(other_key, master_key, sizeof(other_key));
+		memcpy(other_key, hash_key, sizeof(other_key));
 		other_key[bit / 8] ^= (uint8_t) (1 << bit % 8);
 		each_bit &= !same_hash(other_key, "refresh", "token", 5);
 	}
 	ok(each_bit, "another master key");
-	ok(same_hash(master_key, "refresh", "token", 5), "and the same again");
+	ok(same_hash(hash_key, "refresh", "token", 5), "and the same again");
 }
 
 int
@@ -139,7 +139,7 @@ main(void)
 {
 	if (sodium_init() < 0)
 		return 1;
-	randombytes_buf(master_key, sizeof(master_key));
+	randombytes_buf(hash_key, sizeof(hash_key));
 	test_new();
 	test_prefix();
 	test_construction();

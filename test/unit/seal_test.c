@@ -176,6 +176,69 @@ test_key(void)
 	   "the master key is not in what it seals");
 }
 
+static SealStatus
+open_any(const MasterKeys *keys, const char *place, const uint8_t *value,
+		 size_t len, bool *told)
+{
+	uint8_t		plain[PLAIN_LEN] = {0};
+	SealStatus	status = seal_open_any(keys, place, value, len, plain,
+									   sizeof(plain));
+
+	*told = memcmp(plain, PLAIN, PLAIN_LEN) == 0;
+	return status;
+}
+
+/* While the master key is rotated, there are several. */
+static void
+test_several(void)
+{
+	MasterKeys	keys = {.n = MASTER_KEYS_MAX};
+	uint8_t		forged[SEALED_LEN];
+	bool		told;
+
+	for (int at = 0; at < MASTER_KEYS_MAX; at++)
+	{
+		randombytes_buf(keys.key, sizeof(keys.key));
+		memcpy(keys.key[at], master_key, sizeof(master_key));
+		is_int(open_any(&keys, PLACE, sealed, SEALED_LEN, &told), SEAL_OK,
+			   "opens by key %d", at);
+		ok(told, "to what it was");
+		is_int(open_any(&keys, "elsewhere", sealed, SEALED_LEN, &told),
+			   SEAL_FORGED, "not at another place");
+		ok(!told, "and nothing is told");
+		is_int(open_any(&keys, PLACE, sealed, SEALED_LEN - 1, &told),
+			   SEAL_MALFORMED, "nor cut short");
+		keys.n = at;
+		is_int(open_any(&keys, PLACE, sealed, SEALED_LEN, &told),
+			   SEAL_OTHER_KEY, "nor without that key");
+		ok(!told, "and nothing is told");
+		keys.n = MASTER_KEYS_MAX;
+	}
+
+	/* what says that it is under another of the keys */
+	memcpy(keys.key[0], master_key, sizeof(master_key));
+	memcpy(forged, sealed, SEALED_LEN);
+	seal_fingerprint(keys.key[1], forged + 1);
+	is_int(open_any(&keys, PLACE, forged, SEALED_LEN, &told), SEAL_FORGED,
+		   "not under another key's fingerprint");
+	ok(!told, "and nothing is told");
+}
+
+/* Stored as the name of a key, so the way it is made must stay. */
+static void
+test_fingerprint(void)
+{
+	uint8_t		subkey[MASTER_SUBKEY_LEN];
+	uint8_t		print[SEAL_FINGERPRINT_LEN];
+
+	seal_fingerprint(master_key, print);
+	crypto_kdf_derive_from_key(subkey, sizeof(subkey), 3, "dualdb01",
+							   master_key);
+	ok(memcmp(print, subkey, sizeof(print)) == 0, "of the derived key");
+	ok(memcmp(print, sealed + 1, sizeof(print)) == 0,
+	   "in the head of what is sealed");
+}
+
 int
 main(void)
 {
@@ -189,5 +252,7 @@ main(void)
 	test_altered();
 	test_length();
 	test_key();
+	test_several();
+	test_fingerprint();
 	return done_testing();
 }
