@@ -121,6 +121,34 @@ want_packages()
 	if [ -n "$wanted" ]; then
 		say "Some tests will be skipped; for all of them install: $wanted"
 	fi
+# Those that single tests need, which are skipped without them.
+missing_packages_of_single_tests()
+{
+	for program in pgbackrest age gpg gpg-agent faketime; do
+		command -v "$program" >/dev/null || echo "$program"
+	done
+}
+
+install_packages()
+{
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+# Install what can be had of them, and name the others.
+want_packages_of_single_tests()
+{
+	missing=$(missing_packages_of_single_tests | tr '\n' ' ')
+	if [ -n "$missing" ] && is_root && command -v apt-get >/dev/null; then
+		say "Installing $missing"
+		# shellcheck disable=SC2086
+		install_packages $missing 2>/dev/null ||
+			for package in $missing; do
+				install_packages "$package" 2>/dev/null || true
+			done
+	fi
+	for package in $(missing_packages_of_single_tests); do
+		say "Without package $package, tests that need it are skipped"
+	done
 }
 
 # Install what is missing, or say what to install.
@@ -137,11 +165,10 @@ need_packages()
 		fi
 		say "Installing $missing"
 		# shellcheck disable=SC2086
-		{ DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing ||
-			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-				apt-get install -qq -y --no-install-recommends $missing; }; } >/dev/null ||
+		install_packages $missing || { apt-get update -qq && install_packages $missing; } ||
 			die "could not install $missing"
 	fi
+	[ "${1:-}" != test ] || want_packages_of_single_tests
 	find_pg_config
 	[ -n "${PG_CONFIG:-}" ] || die "no pg_config with PostgreSQL's build files found; set PG_CONFIG"
 	PG_BIN=$("$PG_CONFIG" --bindir)
