@@ -66,7 +66,7 @@ sub round_trip_ok
 	is(holds("$place/clear.sql", @known), 3, "$ending: control: with addresses in clear");
 	is(holds("$place/clear.sql", @secrets), 0, "$ending: and no secret");
 
-	$server->safe_psql('postgres', $_) foreach 'DROP DATABASE IF EXISTS aisales_auth', 'ALTER SYSTEM RESET dualdb.key_file';
+	$server->safe_psql('postgres', $_) foreach 'DROP DATABASE IF EXISTS aisales_auth WITH (FORCE)', 'ALTER SYSTEM RESET dualdb.key_file';
 	$server->reload;
 	run_log([ 'psql', '-Xq', '-d', $server->connstr('postgres'), '-f', "$place/globals.sql" ]);
 	command_ok([ 'pg_restore', '-C', '-d', $server->connstr('postgres'), "$place/clear.dump" ], "$ending: restore");
