@@ -78,15 +78,15 @@ $holder->query('COMMIT');
 like($session->result, qr/F0000: hash key was sealed under another master key/, 'a session that has not heard of the new key');
 is($session->ask(log_in('ann')), 'ok', 'its next statement is all right');
 is(usage($node), 'current|1|1|0 other|0|1|2', 'half of the way');
-is(verified(), "warning|other_keys|The key file holds key $id besides the current one, and 3 values are sealed under it.", 'verify_setup() says how far it is');
+is(verified(), "warning|other_keys|The key file holds key $id besides the current one; values that are sealed under it: 3.", 'verify_setup() says how far it is');
 
 # the old key is gone too early
 use_keys($node, $new);
 is(usage($node), 'current|1|1|0 missing|0|1|2', 'it is missed');
 is(service($verify), 'ok', 'what has been sealed anew is good');
 refused_ok($by_code, qr/^psql:\S+ ERROR:  F0000: TOTP secret was sealed under another master key\nHINT:  Restore the key file/m, 'a code');
-is(verified(), "error|sealed_values|1 values of auth.signing_keys are sealed under key $id, which is not in the key file.\n"
-	  . "error|sealed_values|2 values of auth.totp_factors are sealed under key $id, which is not in the key file.", 'verify_setup() names it');
+is(verified(), "error|sealed_values|Values of auth.signing_keys are sealed under key $id, which is not in the key file: 1.\n"
+	  . "error|sealed_values|Values of auth.totp_factors are sealed under key $id, which is not in the key file: 2.", 'verify_setup() names it');
 like(hints('sealed_values'), qr/^Restore the key file that holds this key/, 'and what to do');
 is(owner('SELECT rows_resealed FROM auth.reseal()'), '0', 'nothing can be sealed anew');
 use_keys($node, $new, $old);
