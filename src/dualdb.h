@@ -6,9 +6,9 @@
 
 #include "compat.h"
 
-#include "stored_hash.h"
 #include "argon2.h"
 #include "master_key.h"
+#include "stored_hash.h"
 
 /* No password is longer; a stored hash of one cannot exist. */
 #define PASSWORD_MAX_LEN	1024	/* bytes */

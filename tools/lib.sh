@@ -94,12 +94,20 @@ wanted_packages()
 	[ -r /usr/share/java/postgresql.jar ] || echo libpostgresql-jdbc-java
 	java --list-modules 2>/dev/null | grep -q jdk.compiler || echo default-jdk-headless
 	[ -x /usr/sbin/pgbouncer ] || echo pgbouncer
+	for program in pgbackrest faketime age gpg gpg-agent; do
+		command -v "$program" >/dev/null || echo "$program"
+	done
 }
 
 # Of Debian's own Python, whatever else is in the path.
 has_python()
 {
 	/usr/bin/python3 -c "import $1" 2>/dev/null
+}
+
+install_packages()
+{
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
 
 # Install of these what can be had; a test without its program skips and says so.
@@ -111,44 +119,16 @@ want_packages()
 	done
 	if [ -n "$wanted" ] && is_root; then
 		say "Installing$wanted"
-		for packages in "$wanted" $wanted; do
-			# shellcheck disable=SC2086
-			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages >/dev/null &&
-				[ "$packages" = "$wanted" ] && break
-		done
+		# shellcheck disable=SC2086
+		install_packages $wanted ||
+			for package in $wanted; do
+				install_packages "$package" || true
+			done
 	fi
 	wanted=$(wanted_packages | tr '\n' ' ')
 	if [ -n "$wanted" ]; then
 		say "Some tests will be skipped; for all of them install: $wanted"
 	fi
-# Those that single tests need, which are skipped without them.
-missing_packages_of_single_tests()
-{
-	for program in pgbackrest age gpg gpg-agent faketime; do
-		command -v "$program" >/dev/null || echo "$program"
-	done
-}
-
-install_packages()
-{
-	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
-}
-
-# Install what can be had of them, and name the others.
-want_packages_of_single_tests()
-{
-	missing=$(missing_packages_of_single_tests | tr '\n' ' ')
-	if [ -n "$missing" ] && is_root && command -v apt-get >/dev/null; then
-		say "Installing $missing"
-		# shellcheck disable=SC2086
-		install_packages $missing 2>/dev/null ||
-			for package in $missing; do
-				install_packages "$package" 2>/dev/null || true
-			done
-	fi
-	for package in $(missing_packages_of_single_tests); do
-		say "Without package $package, tests that need it are skipped"
-	done
 }
 
 # Install what is missing, or say what to install.
@@ -168,7 +148,6 @@ need_packages()
 		install_packages $missing || { apt-get update -qq && install_packages $missing; } ||
 			die "could not install $missing"
 	fi
-	[ "${1:-}" != test ] || want_packages_of_single_tests
 	find_pg_config
 	[ -n "${PG_CONFIG:-}" ] || die "no pg_config with PostgreSQL's build files found; set PG_CONFIG"
 	PG_BIN=$("$PG_CONFIG" --bindir)
