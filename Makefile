@@ -90,6 +90,7 @@ SQL_MEMBERS = \
 	sql/extension/sealed.sql \
 	sql/extension/bridge.sql \
 	sql/extension/sync.sql \
+	sql/extension/partitions.sql \
 	sql/extension/setup_roles.sql \
 	sql/extension/setup_steps.sql \
 	sql/extension/setup.sql \

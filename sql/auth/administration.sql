@@ -129,7 +129,11 @@ BEGIN
 		status := 'invalid_argument';
 		RETURN;
 	END IF;
-	PERFORM auth.add_audit_partitions();
+	-- what cannot be locked in time is for the next call
+	BEGIN
+		PERFORM FROM dualdb.maintain_partitions('auth.audit_log');
+	EXCEPTION WHEN lock_not_available THEN NULL;
+	END;
 	-- ended sessions stay a day longer than their tokens, so that reuse is seen
 	FOREACH v_statement IN ARRAY ARRAY[
 		'auth.one_time_tokens WHERE expires_at < $1',

@@ -52,32 +52,6 @@ COMMENT ON FUNCTION auth.session_is_ending(text) IS
 	'internal: has the session been ended by reuse, and the table does not know yet?';
 REVOKE ALL ON FUNCTION auth.session_is_ending(text) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION auth.add_audit_partitions() RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_from timestamptz;
-	v_name text;
-BEGIN
-	-- this month and the next; in UTC, whatever the caller's time zone
-	FOR v_months IN 0 .. 1 LOOP
-		v_from := (date_trunc('month', now() AT TIME ZONE 'UTC')
-			+ make_interval(months => v_months)) AT TIME ZONE 'UTC';
-		v_name := 'audit_log_' || to_char(v_from AT TIME ZONE 'UTC', 'YYYYMM');
-		CONTINUE WHEN to_regclass('auth.' || v_name) IS NOT NULL
-			OR EXISTS (SELECT FROM auth.audit_log_default d WHERE d.at >= v_from
-				AND d.at < (v_from AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC');
-		EXECUTE format('CREATE TABLE auth.%I PARTITION OF auth.audit_log
-			FOR VALUES FROM (%L) TO (%L)', v_name, v_from,
-			(v_from AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC');
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION auth.add_audit_partitions() IS
-	'internal: make the audit log''s partitions of this month and the next';
-REVOKE ALL ON FUNCTION auth.add_audit_partitions() FROM PUBLIC;
-
 CREATE OR REPLACE FUNCTION auth.flush() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -157,5 +131,3 @@ $$;
 COMMENT ON FUNCTION auth.flush() IS
 	'write failures and events from shared memory to the tables, and wipe successors whose grace is over; returns how many. The worker calls it every second';
 REVOKE ALL ON FUNCTION auth.flush() FROM PUBLIC;
-
-SELECT auth.add_audit_partitions();

@@ -27,7 +27,12 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.new_totp_secret(text), dualdb.match_totp(text, bytea, text, bigint),
 	dualdb.seal_successor(text, text), dualdb.open_successor(text, bytea),
 	dualdb.master_keys(), dualdb.new_hash_key(), dualdb.reseal(text, bytea),
-	dualdb.sealed_columns(), dualdb.sealed_values()
+	dualdb.sealed_columns(), dualdb.sealed_values(),
+	dualdb.maintain_partitions(regclass, integer, interval),
+	dualdb.missing_partitions(regclass, integer, timestamptz),
+	dualdb.add_partition(regclass, timestamptz, timestamptz),
+	dualdb.drop_partitions(regclass, timestamptz), dualdb.log_partitions(regclass),
+	dualdb.partitioned_by(regclass)
 	TO dualdb_auth_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
 	TO dualdb_auth_owner;

@@ -108,6 +108,8 @@ BEGIN
 	LOOP
 		EXECUTE format('ALTER TABLE %s ALTER COLUMN id SET DEFAULT dualdb.new_id()', v_table);
 	END LOOP;
+	PERFORM FROM dualdb.maintain_partitions(
+		CASE name WHEN 'auth' THEN 'auth.audit_log' ELSE 'app.api_logs' END);
 
 	IF name <> 'auth' THEN
 		RETURN CASE WHEN dualdb.setup_mode() = 'app' AND EXISTS (SELECT FROM pg_namespace n
@@ -132,7 +134,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dualdb.setup_finish(text) IS
-	'internal: defaults that are missing, the first keys; returns what there is to say about a schema';
+	'internal: defaults and partitions that are missing, the first keys; returns what there is to say about a schema';
 REVOKE ALL ON FUNCTION dualdb.setup_finish(text) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.run_step(run_as text, sql text) RETURNS void

@@ -18,7 +18,7 @@ FROM pg_namespace n JOIN ours o ON o.oid = n.oid
 UNION ALL
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'f' THEN 'foreign table' ELSE 'table' END,
 	c.oid::regclass::text, c.relowner, coalesce(c.relacl, acldefault('r', c.relowner))
-FROM pg_class c JOIN ours o ON o.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'f') AND c.relname !~ '^audit_log_2'
+FROM pg_class c JOIN ours o ON o.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'f') AND c.relname !~ '^(audit_log|api_logs)_2'
 UNION ALL
 SELECT 'column', format('%s.%s', a.attrelid::regclass, a.attname), c.relowner, a.attacl
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN ours o ON o.oid = c.relnamespace
