@@ -53,6 +53,7 @@ OBJS = $(OBJS_BYTES) \
 	src/log_redaction.o \
 	src/login_guard.o \
 	src/outbox.o \
+	src/own_projects_sql.o \
 	src/password_sql.o \
 	src/refusal.o \
 	src/primary_sql.o \

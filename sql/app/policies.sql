@@ -1,7 +1,8 @@
 -- Who sees which rows.
 --
--- dualdb_app_user: the rows of the authenticated user's projects.  The identity
--- is asked once per statement, as (SELECT dualdb.user_id()), not once per row.
+-- dualdb_app_user: the rows of the authenticated user's projects.  There are no
+-- sub-queries, which distributed tables cannot have: dualdb.owns_project() reads the
+-- user's projects once per statement.
 -- dualdb_app_service and dualdb_app_readonly: all rows.
 
 DO $$
@@ -13,9 +14,8 @@ BEGIN
 		'integrations', 'products', 'reports', 'model_trainings', 'api_logs']
 	LOOP
 		v_mine := CASE v_table
-			WHEN 'projects' THEN 'user_id = (SELECT dualdb.user_id())'
-			ELSE 'project_id IN (SELECT p.id FROM app.projects p
-				WHERE p.user_id = (SELECT dualdb.user_id()))'
+			WHEN 'projects' THEN 'user_id = dualdb.user_id()'
+			ELSE 'dualdb.owns_project(project_id)'
 		END;
 		EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY', v_table);
 

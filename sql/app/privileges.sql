@@ -12,4 +12,5 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.authenticate(text), dualdb.authenticate_session(text),
 	dualdb.jwt_verify(text, text), dualdb.jwks()
 	TO dualdb_app_service, dualdb_app_user, dualdb_app_readonly;
+GRANT EXECUTE ON FUNCTION dualdb.owns_project(text) TO dualdb_app_user;
 GRANT EXECUTE ON FUNCTION dualdb.sync(integer) TO dualdb_sync;

@@ -123,7 +123,7 @@ BEGIN
 	LOOP
 		v_wanted := v_month >= v_this;
 		IF NOT v_wanted AND v_by.default_partition IS NOT NULL THEN
-			EXECUTE format('SELECT EXISTS (SELECT FROM %s d WHERE d.%I >= $1 AND d.%I < $2)',
+			EXECUTE format('SELECT true FROM %s d WHERE d.%I >= $1 AND d.%I < $2 LIMIT 1',
 				v_by.default_partition, v_by.key, v_by.key)
 				INTO v_wanted USING v_month, v_month + interval '1 month';
 		END IF;

@@ -68,3 +68,10 @@ AS 'MODULE_PATHNAME', 'dualdb_permission_covered';
 COMMENT ON FUNCTION dualdb.permission_covered(text, text) IS
 	'does a scope, names separated by spaces, cover the permission?';
 REVOKE ALL ON FUNCTION dualdb.permission_covered(text, text) FROM PUBLIC;
+
+CREATE FUNCTION dualdb.owns_project(project_id text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 10
+AS 'MODULE_PATHNAME', 'dualdb_owns_project';
+COMMENT ON FUNCTION dualdb.owns_project(text) IS
+	'is this a project of the authenticated user in app.projects? false when there is none';
+REVOKE ALL ON FUNCTION dualdb.owns_project(text) FROM PUBLIC;

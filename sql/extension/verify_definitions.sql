@@ -102,9 +102,11 @@ AS $$
 	), user_policies AS (
 		SELECT p.polname, p.polrelid, t.relname,
 			p.polname = 'own_projects' AND p.polcmd = '*' AND p.polroles = ARRAY[to_regrole('dualdb_app_user')::oid]
-				AND pg_get_expr(p.polqual, p.polrelid) LIKE '%dualdb.user_id()%'
-				AND pg_get_expr(p.polwithcheck, p.polrelid) LIKE '%dualdb.user_id()%' AS good
+				AND pg_get_expr(p.polqual, p.polrelid) = w.condition
+				AND pg_get_expr(p.polwithcheck, p.polrelid) = w.condition AS good
 		FROM pg_policy p JOIN tables t ON t.oid = p.polrelid
+			CROSS JOIN LATERAL (SELECT CASE t.relname WHEN 'projects'
+				THEN '(user_id = dualdb.user_id())' ELSE 'dualdb.owns_project(project_id)' END) w (condition)
 		WHERE p.polpermissive AND (p.polname = 'own_projects' OR p.polroles
 			&& ARRAY[0, to_regrole('dualdb_app_user')::oid])
 	)

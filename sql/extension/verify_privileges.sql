@@ -167,7 +167,8 @@ AS $$
 			OR grantee LIKE 'dualdb\_%owner' AND name !~ '^(setup|run_setup|verify_setup)'
 			OR grantee = 'dualdb_sync' AND name = 'sync'
 			OR grantee <> 'PUBLIC' AND name IN ('hash_password', 'verify_password',
-				'password_needs_rehash', 'jwt_verify', 'jwks', 'authenticate', 'authenticate_session')
+				'password_needs_rehash', 'jwt_verify', 'jwks', 'authenticate',
+				'authenticate_session', 'owns_project')
 		ELSE true
 	END
 $$;

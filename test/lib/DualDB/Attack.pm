@@ -52,7 +52,8 @@ sub calls
 				WHEN 'text' THEN '''x''' WHEN 'oid' THEN '1::oid' WHEN 'inet' THEN 'inet ''127.0.0.1''' WHEN 'jsonb' THEN 'jsonb ''{}'''
 				WHEN 'bytea' THEN 'bytea ''x''' WHEN 'integer' THEN '1' WHEN 'bigint' THEN '1::bigint'
 				WHEN 'timestamp with time zone' THEN 'now()' WHEN 'text[]' THEN '''{x}''::text[]'
-				WHEN 'cidr[]' THEN '''{}''::cidr[]' WHEN 'interval' THEN 'interval ''1 day''' WHEN 'boolean' THEN 'true' END, ', ')
+				WHEN 'cidr[]' THEN '''{}''::cidr[]' WHEN 'interval' THEN 'interval ''1 day''' WHEN 'boolean' THEN 'true'
+				WHEN 'regclass' THEN '''pg_class''::regclass' END, ', ')
 			FROM unnest(p.proargtypes) t))
 		FROM pg_proc p WHERE p.pronamespace = '$schema'::regnamespace AND p.prorettype <> 'trigger'::regtype
 			AND p.proname NOT IN ($harmless)});
