@@ -45,6 +45,7 @@ OBJS = $(OBJS_BYTES) \
 	src/dualdb.o \
 	src/feed_age.o \
 	src/flush_worker.o \
+	src/forwarding.o \
 	src/governor.o \
 	src/guard_sql.o \
 	src/hash_key.o \

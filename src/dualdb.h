@@ -22,6 +22,8 @@ extern char *audience;
 extern char *auth_database;
 extern int	bridge_timeout;
 extern int	disable_after_failures;
+extern bool forward_tokens;
+extern char *forwarded_token;
 extern char *issuer;
 extern char *key_file;
 extern int	leeway;

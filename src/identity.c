@@ -4,14 +4,16 @@
  * It lives in this backend's memory and nowhere else: no setting, no table and
  * no message carries it, so nothing but a valid token can make one.
  *
- * There are two slots.  The transaction's hides the session's for as long as
- * the transaction lasts.  All doubt ends in "nobody": a token that is refused,
+ * There are three slots.  The transaction's hides the session's for as long as
+ * the transaction lasts, and both hide that of a token which another node of a
+ * sharded database has passed on.  All doubt ends in "nobody": a token that is refused,
  * and a subtransaction that is rolled back after it set the slot, leave the
  * slot filled with nobody, not with whoever was there before.
  */
 #include "dualdb.h"
 
 #include "access/xact.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
@@ -40,7 +42,7 @@ typedef struct Slot
 } Slot;
 
 /* Indexed by IdentityScope. */
-#define NSLOTS	2
+#define NSLOTS	3
 static Slot slots[NSLOTS];
 
 static void
@@ -114,9 +116,38 @@ identity_forget_all(void)
 {
 	for (int i = 0; i < NSLOTS; i++)
 	{
-		slot_clear(&slots[i], SLOT_EMPTY);
+		/* the setting may still be there, and does not count any more */
+		slot_clear(&slots[i],
+				   i == IDENTITY_FORWARDED ? SLOT_NOBODY : SLOT_EMPTY);
 		slots[i].set_in = InvalidSubTransactionId;
 	}
+}
+
+void
+identity_forwarded_anew(void)
+{
+	slot_clear(&slots[IDENTITY_FORWARDED], SLOT_EMPTY);
+}
+
+/* The token is verified here like any other, when it is first needed. */
+static Slot *
+forwarded_slot(void)
+{
+	Slot	   *slot = &slots[IDENTITY_FORWARDED];
+	const VerifiedToken *verified;
+	JwtStatus	reason;
+
+	if (!forward_tokens)
+		slot_clear(slot, SLOT_EMPTY);
+	else if (slot->state == SLOT_EMPTY && forwarded_token[0] != '\0')
+	{
+		verified = verifier_check(cstring_to_text(forwarded_token), NULL, &reason);
+		if (verified != NULL)
+			identity_set(IDENTITY_FORWARDED, verified);
+		else
+			slot_clear(slot, SLOT_NOBODY);
+	}
+	return slot;
 }
 
 /* The same key, under the same name and for the same issuer? */
@@ -182,6 +213,8 @@ identity_current(void)
 
 	if (slot->state == SLOT_EMPTY)
 		slot = &slots[IDENTITY_SESSION];
+	if (slot->state == SLOT_EMPTY)
+		slot = forwarded_slot();
 	if (slot->state != SLOT_FILLED)
 		return NULL;
 
@@ -198,24 +231,18 @@ identity_current(void)
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	Slot	   *session = &slots[IDENTITY_SESSION];
-
 	(void) arg;
-	switch (event)
+	if (event != XACT_EVENT_ABORT && event != XACT_EVENT_COMMIT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+	for (int i = 0; i < NSLOTS; i++)
 	{
-		case XACT_EVENT_ABORT:
-			if (session->set_in != InvalidSubTransactionId)
-				slot_clear(session, SLOT_EMPTY);
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-			break;
-		default:
-			return;
+		if (i == IDENTITY_TRANSACTION ||
+			(event == XACT_EVENT_ABORT &&
+			 slots[i].set_in != InvalidSubTransactionId))
+			slot_clear(&slots[i], SLOT_EMPTY);
+		slots[i].set_in = InvalidSubTransactionId;
 	}
-	session->set_in = InvalidSubTransactionId;
-	slot_clear(&slots[IDENTITY_TRANSACTION], SLOT_EMPTY);
-	slots[IDENTITY_TRANSACTION].set_in = InvalidSubTransactionId;
 }
 
 static void

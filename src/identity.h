@@ -7,7 +7,8 @@
 typedef enum IdentityScope
 {
 	IDENTITY_TRANSACTION,		/* until the transaction ends */
-	IDENTITY_SESSION			/* until the session ends */
+	IDENTITY_SESSION,			/* until the session ends */
+	IDENTITY_FORWARDED			/* as long as dualdb.forwarded_token is set */
 } IdentityScope;
 
 typedef struct Identity
@@ -27,6 +28,9 @@ extern void identity_init(void);
 extern void identity_set(IdentityScope scope, const VerifiedToken *verified);
 extern void identity_refuse(IdentityScope scope);
 extern void identity_forget_all(void);
+
+/* dualdb.forwarded_token has got another value. */
+extern void identity_forwarded_anew(void);
 
 /* The identity in force now, or NULL. */
 extern const Identity *identity_current(void);

@@ -1,9 +1,10 @@
 /*
  * Every setting, in alphabetical order.
  *
- * None can be set by an ordinary role, and none holds a secret.  Superusers
- * may set most of them per database or role; the key file belongs to the
- * server.
+ * None can be set by an ordinary role, and none holds a secret, but for the one
+ * by which the nodes of a sharded database pass a token on (forwarding.c).
+ * Superusers may set most of them per database or role; the key file belongs to
+ * the server.
  */
 #include "dualdb.h"
 
@@ -12,6 +13,7 @@
 #include "utils/guc.h"
 
 #include "argon2.h"
+#include "forwarding.h"
 #include "hash_key.h"
 
 int			access_token_ttl;
@@ -22,6 +24,8 @@ char	   *audience;
 char	   *auth_database;
 int			bridge_timeout;
 int			disable_after_failures;
+bool		forward_tokens;
+char	   *forwarded_token;
 char	   *issuer;
 char	   *key_file;
 int			leeway;
@@ -102,6 +106,17 @@ settings_init(void)
 	define_int("dualdb.disable_after_failures",
 			   "Failed logins in all that disable a password until it is reset; 0 for never.",
 			   &disable_after_failures, 100, 0, INT_MAX, 0);
+	DefineCustomBoolVariable("dualdb.forward_tokens",
+							 "Passes tokens on to the nodes of a sharded database, and accepts such.",
+							 NULL, &forward_tokens, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomStringVariable("dualdb.forwarded_token",
+							   "Token that another node of a sharded database has passed on.",
+							   NULL, &forwarded_token, "", PGC_USERSET,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE |
+							   GUC_DISALLOW_IN_FILE,
+							   NULL, assign_forwarded_token,
+							   show_forwarded_token);
 	define_name("dualdb.issuer",
 				"Issuer (iss) that the next signing key is made for.",
 				&issuer, "aisales_auth");

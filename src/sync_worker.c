@@ -153,7 +153,7 @@ pass_goes_on(void)
 
 /* One transaction of the sync; true when the next one need not wait. */
 static bool
-sync_once(void)
+sync_once(const char *statement)
 {
 	bool		more = false;
 
@@ -161,7 +161,7 @@ sync_once(void)
 	if (is_set_up() && become_sync_role())
 	{
 		SPI_connect();
-		SPI_execute("SELECT FROM dualdb.sync(" BATCH_SIZE ")", false, 1);
+		SPI_execute(statement, false, 1);
 		more = pass_goes_on();
 		SPI_finish();
 	}
@@ -234,7 +234,10 @@ try_sync(bool *failing)
 
 	PG_TRY();
 	{
-		more = sync_once();
+		/* keys and revocations come, whatever is the matter with the users */
+		if (*failing)
+			(void) sync_once("SELECT FROM dualdb.sync(0)");
+		more = sync_once("SELECT FROM dualdb.sync(" BATCH_SIZE ")");
 		if (*failing)
 			ereport(LOG, errmsg("dualdb sync: the auth database can be reached again"));
 		*failing = false;

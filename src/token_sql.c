@@ -6,6 +6,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
+#include "forwarding.h"
 #include "identity.h"
 #include "permission.h"
 #include "verifier.h"
@@ -100,10 +101,19 @@ authenticate(FunctionCallInfo fcinfo, IdentityScope scope)
 	identity_refuse(scope);
 	if (scope == IDENTITY_SESSION)
 		require_session_identity();
+	if (forward_tokens && scope == IDENTITY_SESSION)
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("a sharded database knows no identity for a session"),
+				errhint("Call dualdb.authenticate() in each transaction."),
+				errhidestmt(true),
+				errhidecontext(true));
 	verified = check_argument(fcinfo, NULL, &reason);
 	if (verified == NULL)
 		raise_token_refused(reason);
 	identity_set(scope, verified);
+	if (forward_tokens)
+		forward_token(PG_GETARG_TEXT_PP(0));
 	PG_RETURN_TEXT_P(cstring_to_text(verified->claims.subject));
 }
 

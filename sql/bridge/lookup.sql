@@ -4,14 +4,34 @@
 -- for anybody.  An answer may be older than what a sync brings meanwhile, and must
 -- not be written over it: who is not in the directory is locked before the
 -- question, so that the sync puts them off; who is there is written only if their
--- row is still the one from before the question.
+-- row is still the one from before the question.  Where the directory is on several
+-- servers, a look-up leaves it alone: a transaction of the application would depend
+-- on all of them.
+
+CREATE OR REPLACE FUNCTION bridge.may_remember() RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_may boolean := NOT current_setting('transaction_read_only')::boolean;
+BEGIN
+	IF v_may AND to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+		EXECUTE 'SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_dist_partition d
+			WHERE d.logicalrelid = ''app.users''::regclass)' INTO v_may;
+	END IF;
+	RETURN v_may;
+END
+$$;
+COMMENT ON FUNCTION bridge.may_remember() IS
+	'internal: may a look-up put what it has found into the directory?';
+REVOKE ALL ON FUNCTION bridge.may_remember() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bridge.claim_users(ids text[]) RETURNS text[]
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF current_setting('transaction_read_only')::boolean THEN
+	IF NOT bridge.may_remember() THEN
 		RETURN '{}';
 	END IF;
 	-- locks are few: more users than this come with the next sync
@@ -93,7 +113,7 @@ BEGIN
 			array_agg(a.seen) FILTER (WHERE a.seen IS NOT NULL))
 		FROM arrived a
 		WHERE a.id = ANY (v_claimed) AND a.seen IS NULL OR a.seen IS NOT NULL AND a.is_changed
-		HAVING count(*) > 0 AND NOT current_setting('transaction_read_only')::boolean
+		HAVING count(*) > 0 AND bridge.may_remember()
 	)
 	SELECT (a.found).* FROM arrived a
 	WHERE (SELECT count(*) FROM remembered) >= 0;
@@ -120,7 +140,7 @@ BEGIN
 	END IF;
 	SELECT (%2$s) IS DISTINCT FROM (%6$s) INTO v_is_news
 	FROM (SELECT 1) one LEFT JOIN app.users u ON u.id = v_user.id;
-	IF v_is_news AND NOT current_setting('transaction_read_only')::boolean THEN
+	IF v_is_news AND bridge.may_remember() THEN
 		-- the id is known now, by which they can be asked for and put here
 		RETURN QUERY SELECT l.* FROM app.lookup_users(ARRAY[v_user.id]) l;
 	ELSE

@@ -137,16 +137,23 @@ BEGIN
 	keys := bridge.sync_keys();
 	revocations := bridge.sync_revocations(v_before.horizon);
 	v_after := v_before;
+	users := 0;
+	deleted := 0;
 	BEGIN
-		SELECT s.state, s.users, s.deleted INTO v_step
-		FROM bridge.sync_users(v_before, max_users) s;
-		v_after := v_step.state;
-		users := v_step.users;
-		deleted := v_step.deleted;
+		IF to_regprocedure('bridge.sync_users(bridge.sync_state, integer)') IS NULL THEN
+			-- a worker of a sharded database, where the coordinator keeps the directory
+			v_after.stage := NULL;
+			v_after.horizon := v_after.next_horizon;
+		ELSE
+			SELECT s.state, s.users, s.deleted INTO v_step
+			FROM bridge.sync_users(v_before, max_users) s;
+			v_after := v_step.state;
+			users := v_step.users;
+			deleted := v_step.deleted;
+		END IF;
 	EXCEPTION WHEN lock_not_available THEN
 		-- keys and revocations do not wait for it
-		users := 0;
-		deleted := 0;
+		NULL;
 	END;
 	IF dualdb.bridge_connection_number() <> v_connection THEN
 		RAISE EXCEPTION USING

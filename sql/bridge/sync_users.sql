@@ -201,7 +201,7 @@ DECLARE
 BEGIN
 	users := 0;
 	deleted := 0;
-	IF state.put_off <> '{}' THEN
+	IF state.put_off <> '{}' AND v_left > 0 THEN
 		SELECT p.held, p.written, p.buried INTO state.put_off, users, deleted
 		FROM bridge.refresh_users(state.put_off) p;
 	END IF;

@@ -18,6 +18,10 @@ BEGIN
 			MESSAGE = 'dualdb requires a database with encoding UTF8';
 	END IF;
 	PERFORM pg_advisory_xact_lock(hashtext('dualdb.run_setup'));
+	-- the owner roles cannot log in at the workers of a sharded database
+	IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+		PERFORM set_config('citus.enable_ddl_propagation', 'off', true);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION dualdb.setup_prepare() IS
