@@ -113,12 +113,13 @@ install_packages()
 # Install of these what can be had; a test without its program skips and says so.
 want_packages()
 {
-	wanted=
-	for package in $(wanted_packages); do
-		[ -z "$(apt-cache show "$package" 2>/dev/null)" ] || wanted="$wanted $package"
-	done
-	if [ -n "$wanted" ] && is_root; then
-		say "Installing$wanted"
+	wanted=$(wanted_packages | tr '\n' ' ')
+	if [ -n "$wanted" ] && is_root && command -v apt-get >/dev/null; then
+		apt-get update -qq || true
+		for package in $wanted; do
+			[ -n "$(apt-cache show "$package" 2>/dev/null)" ] || wanted=${wanted/$package /}
+		done
+		say "Installing $wanted"
 		# shellcheck disable=SC2086
 		install_packages $wanted ||
 			for package in $wanted; do

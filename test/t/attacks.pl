@@ -35,21 +35,23 @@ my @columns = split /\n/, $node->safe_psql('aisales_auth',
 cmp_ok(scalar(@columns), '>=', 11, 'auth.users has columns to try');
 bridge_refused("SELECT u.$_ FROM auth.users u", "column $_ of auth.users") foreach @columns;
 my @tables = split /\n/, $node->safe_psql('aisales_auth',
-	q{SELECT c.oid::regclass FROM pg_class c WHERE c.relkind IN ('r', 'v')
+	q{SELECT c.oid::regclass, c.relkind FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v')
 		AND c.relnamespace IN ('auth'::regnamespace, 'dualdb'::regnamespace)});
 cmp_ok(scalar(@tables), '>=', 6, 'there are tables to try');
-foreach my $table (@tables)
+foreach (@tables)
 {
+	my ($table, $kind) = split /\|/;
+
 	bridge_refused("SELECT * FROM $table", "reading $table");
-	bridge_refused("SET default_transaction_read_only = off; DELETE FROM $table", "emptying $table");
+	bridge_refused("SET default_transaction_read_only = off; TRUNCATE $table", "emptying $table") unless $kind eq 'v';
 }
 foreach my $schema ('auth', 'dualdb')
 {
 	my @calls = $attack->calls('aisales_auth', $schema);
 	cmp_ok(scalar(@calls), '>=', 10, "schema $schema has functions to try");
-	bridge_refused("SELECT $_", "calling $_") foreach @calls;
+	bridge_refused($_, "calling: $_") foreach @calls;
 	my ($control) = grep { /normalize_email|password_needs/ } @calls;
-	unlike(psql_error($node, 'aisales_auth', $superuser, "SELECT $control"), qr/^42/, "control: $control can be called");
+	unlike(psql_error($node, 'aisales_auth', $superuser, $control), qr/^42/, "control: $control can be called");
 }
 
 my $write = 'SET default_transaction_read_only = off; ';

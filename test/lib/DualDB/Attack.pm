@@ -10,7 +10,7 @@ use DualDB::Test;
 use Test::More;
 
 # What is called without a privilege, as anybody; what an attacker cannot use.
-our @HARMLESS = qw(new_id user_id session_id claims has_role has_permission);
+our @HARMLESS = qw(new_id user_id session_id claims has_role has_permission password_hash_class);
 
 # new(node, secret, ...)
 sub new
@@ -40,20 +40,20 @@ sub refused
 	return;
 }
 
-# A call of every function of a schema but the harmless ones, none of its arguments
-# NULL: a strict function is not called with NULL, and so not refused.
+# A call of every function and procedure of a schema but the harmless ones, none of its
+# arguments NULL: a strict function is not called with NULL, and so not refused.
 sub calls
 {
 	my ($self, $database, $schema) = @_;
 	my $harmless = join ', ', map { "'$_'" } @HARMLESS;
 
 	return split /\n/, $self->{node}->safe_psql($database, qq{
-		SELECT format('%s(%s)', p.oid::regproc, (SELECT string_agg(CASE t::regtype::text
+		SELECT format('%s %s(%s)', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END, p.oid::regproc, (SELECT string_agg(CASE t::regtype::text
 				WHEN 'text' THEN '''x''' WHEN 'oid' THEN '1::oid' WHEN 'inet' THEN 'inet ''127.0.0.1''' WHEN 'jsonb' THEN 'jsonb ''{}'''
 				WHEN 'bytea' THEN 'bytea ''x''' WHEN 'integer' THEN '1' WHEN 'bigint' THEN '1::bigint'
 				WHEN 'timestamp with time zone' THEN 'now()' WHEN 'text[]' THEN '''{x}''::text[]'
 				WHEN 'cidr[]' THEN '''{}''::cidr[]' WHEN 'interval' THEN 'interval ''1 day''' WHEN 'boolean' THEN 'true'
-				WHEN 'regclass' THEN '''pg_class''::regclass' END, ', ')
+				WHEN 'regclass' THEN '''pg_class''::regclass' ELSE 'NULL::' || t::regtype END, ', ')
 			FROM unnest(p.proargtypes) t))
 		FROM pg_proc p WHERE p.pronamespace = '$schema'::regnamespace AND p.prorettype <> 'trigger'::regtype
 			AND p.proname NOT IN ($harmless)});
