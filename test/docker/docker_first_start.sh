@@ -113,6 +113,13 @@ check 'it starts without being told anything' \
 check 'with a key of its own' \
 	"$([ "$key" != "$(docker exec "$SERVER-plain" sha256sum /var/lib/dualdb/key/master.key)" ] && echo yes)" '^yes$'
 
+# an orphan that fails, as one of a health check that has taken too long
+orphan=$(in_server bash -c '(sleep 0.3; exit 2) >/dev/null 2>&1 & echo $!')
+check 'there is an orphan' "$orphan" '^[0-9]+$'
+check 'it ends' "$(eventually gone in_server bash -c "[ -e /proc/$orphan ] || echo gone")" '^gone$'
+check 'the server does not take it for one of its own' \
+	"$(ask shop 'SELECT 1') $(counted 'terminating any other active server processes')" '^1 0$'
+
 in_server mv /var/lib/dualdb/key/master.key /tmp/key
 docker restart "$SERVER" >/dev/null
 check 'without its key it does not start' "$(eventually exited state Status)" '^exited$'
