@@ -40,9 +40,11 @@ local all backend,backend_auth,backend_app,backend_orm scram-sha-256};
 
 sub need_backend
 {
-	my @missing = grep { system($PYTHON, '-c', "import $_") } @MODULES;
-
-	plan skip_all => "the backend needs Python modules that are not there: @missing" if @missing;
+	plan skip_all => "the backend needs $PYTHON, which is not there" unless -x $PYTHON;
+	my ($missing) = run_command([ $PYTHON, '-c',
+			'import sys; from importlib.util import find_spec; print(*(m for m in sys.argv[1:] if not find_spec(m)))',
+			@MODULES ]);
+	plan skip_all => "the backend needs Python modules that are not there: $missing" if $missing;
 	return;
 }
 
