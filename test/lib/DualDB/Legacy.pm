@@ -21,8 +21,7 @@ sub published_hashes
 {
 	my $vectors = slurp_file("$FindBin::RealBin/../sql/legacy_hashes.sql");
 
-	return map { [ $_->[0], $_->[1] ] } grep { $_->[0] ne '' }
-	  map { [/^\t\('\w+', '([^']*)', '([^']+)'\)[,;]$/] } grep { /^\t\('/ } split /\n/, $vectors;
+	return map { /^\t\('\w+', '([^']+)', '([^']+)'\)[,;]$/ ? [ $1, $2 ] : () } split /\n/, $vectors;
 }
 
 # legacy_database(node, database, id_type, users, orders, [hash, ...]): user n has the
