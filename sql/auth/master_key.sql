@@ -20,6 +20,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM dualdb.require_primary();
 	PERFORM auth.add_hash_key();
 	-- what nobody can find any more and no other function would end
 	DELETE FROM auth.one_time_tokens;
@@ -43,6 +44,7 @@ DECLARE
 	v_column record;
 	v_rows bigint;
 BEGIN
+	PERFORM dualdb.require_primary();
 	rows_resealed := 0;
 	IF max_rows IS NULL OR max_rows < 1 THEN
 		status := 'invalid_argument';

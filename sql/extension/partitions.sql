@@ -183,6 +183,7 @@ DECLARE
 	v_month timestamptz;
 	v_referenced regclass;
 BEGIN
+	PERFORM dualdb.require_primary();
 	IF parent IS NULL OR ahead IS NULL OR ahead NOT BETWEEN 0 AND 36 OR now() - keep > now() THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',

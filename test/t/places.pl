@@ -41,7 +41,7 @@ BEGIN
 	FOR v_call IN
 		SELECT f.function::text AS function, f.place, p.prorettype = 'trigger'::regtype AS is_trigger,
 			coalesce(obj_description(p.oid, 'pg_proc') LIKE 'internal:%', false) AS is_internal,
-			format('SELECT count(*) FROM %s(%s)%s', p.oid::regproc, (
+			format('%s %s(%s)%s', CASE p.prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT count(*) FROM' END, p.oid::regproc, (
 				SELECT string_agg(coalesce(format('%L', CASE format_type(a.type, NULL)
 						WHEN 'text' THEN CASE p.proname WHEN 'run_setup' THEN 'auth' ELSE 'x' END
 						WHEN 'bytea' THEN '\x' || repeat('00', 32) WHEN 'jsonb' THEN '{}' WHEN 'text[]' THEN '{x}'
@@ -109,7 +109,7 @@ my %granted = map { $_ => $places{$_} } grep { !/\.require_primary$/ } map { spl
 		AND (a.grantee = 0 OR r.rolname ~ '^dualdb_(sync$|auth_service|app_(service|user|readonly))')
 	UNION
 	SELECT 'dualdb.' || p.proname FROM pg_proc p
-	WHERE p.proname ~ '^(setup_(auth|app|single|script|replicas)|verify_setup|(add|drop)_directory_column|jwt_sign)$'}) }
+	WHERE p.proname ~ '^(setup_(auth|app|single|script|replicas)|verify_setup|(add|drop)_directory_column|jwt_sign|maintain_partitions|migrate_(check|from|verify|back|finish))$'}) }
   'aisales_auth', 'aisales_app';
 is_deeply(\%documented, \%granted, 'every function is documented, at its place');
 
@@ -124,7 +124,7 @@ error_is($standby, 'aisales_auth', 'auth_login', "SELECT dualdb.hash_password('$
 error_is($standby, 'aisales_auth', 'auth_login', "SELECT auth.$_", qr/^25006/, "no turn is needed for $_") foreach
   "login('nobody\@example.com', '$password')", "register_user('new\@example.com', '$password')",
   "change_password('nobody', '$password', '$password')";
-error_is($standby, 'aisales_auth', scalar getpwuid($<), "SELECT dualdb.try_password('\\x" . '00' x 32 . "', NULL, NULL, NULL, '$password', NULL)",
+error_is($standby, 'aisales_auth', scalar getpwuid($<), "SELECT dualdb.try_password('\\x" . '00' x 32 . "', NULL, NULL, NULL, '$password', NULL, NULL)",
 	qr/^25006/, 'nor for what they call');
 $standby->safe_psql('postgres', "SELECT pg_cancel_backend(a.pid) FROM pg_stat_activity a WHERE a.query = '<hidden by dualdb>'");
 
