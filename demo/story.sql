@@ -53,6 +53,15 @@ COMMIT;
 \echo '   The identity ended with the transaction, and with it her rows:'
 SELECT dualdb.user_id(), count(*) AS orders_visible FROM app.orders;
 
+\echo '   The application, which may see all rows, sees hers alone when it takes this role:'
+\connect :app
+BEGIN;
+SET LOCAL ROLE dualdb_app_user;
+SELECT dualdb.authenticate(:'access_token') AS authenticated \gset
+SELECT count(*) AS orders_visible FROM app.orders;
+COMMIT;
+\connect :app_user
+
 \echo '   A token with one character changed is refused:'
 \set ON_ERROR_STOP off
 SELECT dualdb.authenticate(overlay(:'access_token'
