@@ -4,8 +4,8 @@ SET dualdb.argon2_iterations = 2;
 
 -- The vectors are those that the programs publish with their own tests: bcrypt's,
 -- passlib's, Django's, Werkzeug's, libxcrypt's, the specification of SHA-crypt and
--- RFC 6070.  WordPress's and better-auth's were made as their sources say, by
--- Python's hmac, crypt and hashlib.scrypt.
+-- RFC 6070.  Python's crypt and hashlib made one of SHA-512-crypt and PBKDF2's with
+-- 4096 rounds of SHA-512; and, as their sources say, WordPress's and better-auth's.
 CREATE TABLE vector (n serial, format text, password text, hash text);
 INSERT INTO vector (format, password, hash) VALUES
 	('argon2id', 'password', '$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc'),
