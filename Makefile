@@ -41,6 +41,7 @@ OBJS = $(OBJS_BYTES) \
 	src/bridge_options.o \
 	src/bridge_query.o \
 	src/bridge_sql.o \
+	src/counters.o \
 	src/discard.o \
 	src/dualdb.o \
 	src/feed_age.o \
@@ -65,6 +66,7 @@ OBJS = $(OBJS_BYTES) \
 	src/settings.o \
 	src/shared_state.o \
 	src/signing_sql.o \
+	src/statistics_sql.o \
 	src/sync_worker.o \
 	src/token_sql.o \
 	src/trusted_keys.o \
@@ -88,6 +90,7 @@ SQL_MEMBERS = \
 	sql/extension/token.sql \
 	sql/extension/signing.sql \
 	sql/extension/guard.sql \
+	sql/extension/statistics.sql \
 	sql/extension/secrets.sql \
 	sql/extension/sealed.sql \
 	sql/extension/bridge.sql \

@@ -9,6 +9,7 @@
 #include "utils/tuplestore.h"
 
 #include "bridge_query.h"
+#include "counters.h"
 
 /* The sync is given more time: the auth database's own limit for it is 5 s. */
 #define SYNC_TIMEOUTS	3
@@ -126,6 +127,8 @@ run(FunctionCallInfo fcinfo, bool is_lookup)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
 	status = bridge_query(&query, &result, &detail);
+	if (is_lookup)
+		counter_add(status == BRIDGE_OK ? COUNTER_LOOKUPS : COUNTER_LOOKUP_FAILURES);
 	while (detail.len > 0 && detail.data[detail.len - 1] == '\n')
 		detail.data[--detail.len] = '\0';
 	raise_failure(status, detail.data, is_lookup);

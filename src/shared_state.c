@@ -33,6 +33,7 @@ initialize(void *memory)
 	LWLockInitialize(&s->lock, s->tranche);
 	SpinLockInit(&s->governor_lock);
 	ConditionVariableInit(&s->hash_finished);
+	counters_init(s->counters, COUNTED_DATABASES);
 }
 
 static void

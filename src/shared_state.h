@@ -7,6 +7,7 @@
 #include "storage/lwlock.h"
 #include "storage/spin.h"
 
+#include "counters.h"
 #include "failure_policy.h"
 
 /* Identifiers whose failures are remembered: buckets of a few slots each. */
@@ -82,6 +83,9 @@ typedef struct SharedState
 	OutboxEvent outbox[OUTBOX_SIZE];
 
 	FailureSlot failures[FAILURE_BUCKETS][FAILURE_SLOTS];
+
+	/* counted without the lock */
+	DatabaseCounters counters[COUNTED_DATABASES];
 } SharedState;
 
 extern void shared_state_init(void);

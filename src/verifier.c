@@ -11,6 +11,7 @@
 
 #include "utils/memutils.h"
 
+#include "counters.h"
 #include "feed_age.h"
 #include "jws.h"
 #include "revocations.h"
@@ -117,5 +118,6 @@ verifier_check(const text *token, const char *expected, JwtStatus *reason)
 		*reason = JWT_REVOKED;
 	if (*reason == JWT_OK && feed_is_too_old())
 		*reason = JWT_FEED_TOO_OLD;
+	counter_add(*reason == JWT_OK ? COUNTER_TOKENS_VERIFIED : COUNTER_TOKENS_REFUSED);
 	return *reason == JWT_OK ? &memo : NULL;
 }

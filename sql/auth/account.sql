@@ -33,12 +33,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM dualdb.require_primary();
-	IF NOT coalesce(auth.email_acceptable(email), false) THEN
-		status := 'invalid_email';
-		RETURN;
-	END IF;
-	IF NOT auth.password_acceptable(password) THEN
-		status := 'weak_password';
+	status := CASE
+		WHEN NOT coalesce(auth.email_acceptable(email), false) THEN 'invalid_email'
+		WHEN NOT auth.password_acceptable(password) THEN 'weak_password'
+	END;
+	IF status IS NOT NULL THEN
+		PERFORM dualdb.count_event('registrations_refused');
 		RETURN;
 	END IF;
 
@@ -49,6 +49,8 @@ BEGIN
 	ON CONFLICT (email_norm) DO NOTHING
 	RETURNING u.id INTO user_id;
 	status := CASE WHEN user_id IS NULL THEN 'email_taken' ELSE 'ok' END;
+	PERFORM dualdb.count_event(CASE status
+			WHEN 'ok' THEN 'registrations' ELSE 'registrations_refused' END);
 	IF user_id IS NOT NULL THEN
 		PERFORM auth.record_event('user_created', user_id);
 	END IF;

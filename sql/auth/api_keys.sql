@@ -78,6 +78,8 @@ BEGIN
 		WHEN v_key.expired THEN 'expired'
 		ELSE 'ok'
 	END;
+	PERFORM dualdb.count_event(CASE status
+			WHEN 'ok' THEN 'api_keys_verified' ELSE 'api_keys_refused' END);
 	IF status <> 'ok' THEN
 		PERFORM auth.record_refusal('authn_api_key_fail', v_key.user_id, v_key.id, ip, NULL);
 		RETURN;

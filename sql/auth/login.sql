@@ -29,6 +29,9 @@ BEGIN
 	END;
 	v_result.retry_after := v_try.retry_after;
 	IF v_result.status <> 'ok' THEN
+		PERFORM dualdb.count_event(CASE v_result.status
+				WHEN 'throttled' THEN 'logins_throttled' WHEN 'busy' THEN 'logins_busy'
+				ELSE 'login_failures' END);
 		IF v_result.status <> 'busy' THEN
 			PERFORM auth.record_refusal(CASE v_result.status
 					WHEN 'throttled' THEN 'authn_login_lock' ELSE 'authn_login_fail' END,
@@ -50,12 +53,14 @@ BEGIN
 		FOR SHARE;
 	END IF;
 	IF NOT FOUND THEN
+		PERFORM dualdb.count_event('login_failures');
 		v_result.status := 'invalid_credentials';
 		RETURN v_result;
 	END IF;
 	PERFORM auth.clear_failures(auth.login_identifier(email));
 
 	IF auth.has_second_factor(v_user.id) THEN
+		PERFORM dualdb.count_event('logins_mfa_required');
 		v_result.status := 'mfa_required';
 		v_result.user_id := v_user.id;
 		v_result.challenge := auth.new_one_time_token(v_user.id, 'mfa', '5 min');

@@ -50,6 +50,7 @@ BEGIN
 		RETURN;
 	END IF;
 	PERFORM auth.set_password(v_user.id, new_password);
+	PERFORM dualdb.count_event('password_changes');
 	status := 'ok';
 END
 $$;
@@ -67,6 +68,7 @@ DECLARE
 	v_user_id text;
 BEGIN
 	PERFORM dualdb.require_primary();
+	PERFORM dualdb.count_event('password_reset_requests');
 	SELECT u.id INTO v_user_id
 	FROM auth.users u
 	WHERE u.email_norm = auth.normalize_email(request_password_reset.email)
@@ -101,6 +103,7 @@ BEGIN
 	IF status = 'ok' THEN
 		PERFORM auth.use_one_time_token(v_token.id);
 		PERFORM auth.set_password(v_token.user_id, new_password);
+		PERFORM dualdb.count_event('password_resets');
 	END IF;
 END
 $$;

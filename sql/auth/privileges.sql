@@ -6,7 +6,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_auth_owner REVOKE EXECUTE ON FUNCTIONS 
 ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_auth_owner REVOKE USAGE ON TYPES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE dualdb_bridge_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA auth TO dualdb_auth_service, dualdb_auth_orm, dualdb_bridge_owner;
+GRANT USAGE ON SCHEMA auth TO dualdb_auth_service, dualdb_auth_orm, dualdb_bridge_owner,
+	pg_monitor;
 
 GRANT EXECUTE ON FUNCTION
 	dualdb.require_primary(),
@@ -23,7 +24,7 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.post_event(text, text, text, text, text),
 	dualdb.event_pending(text, text), dualdb.scrub_events(text),
 	dualdb.pending_events(),
-	dualdb.pending_failures(), dualdb.new_api_key(), dualdb.api_key_id(text),
+	dualdb.pending_failures(), dualdb.count_event(text), dualdb.new_api_key(), dualdb.api_key_id(text),
 	dualdb.new_totp_secret(text), dualdb.match_totp(text, bytea, text, bigint),
 	dualdb.seal_successor(text, text), dualdb.open_successor(text, bytea),
 	dualdb.master_keys(), dualdb.new_hash_key(), dualdb.reseal(text, bytea),
@@ -42,3 +43,5 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.hash_password(text), dualdb.verify_password(text, text),
 	dualdb.password_needs_rehash(text), dualdb.jwt_verify(text, text), dualdb.jwks()
 	TO dualdb_auth_service;
+-- who reads a view calls its functions
+GRANT EXECUTE ON FUNCTION dualdb.statistic(text), dualdb.statistics_since() TO pg_monitor;

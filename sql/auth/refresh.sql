@@ -40,6 +40,9 @@ BEGIN
 		WHEN v_token.expires_at <= v_now THEN 'expired'
 		ELSE 'ok'
 	END;
+	PERFORM dualdb.count_event(CASE v_result.status
+			WHEN 'ok' THEN 'refreshes' WHEN 'reuse_detected' THEN 'token_reuse'
+			ELSE 'refresh_failures' END);
 	IF v_result.status = 'reuse_detected' THEN
 		-- the event ends the session even if the caller rolls back
 		PERFORM auth.record_refusal('authn_token_reuse', v_token.user_id,

@@ -87,6 +87,7 @@ BEGIN
 		clock_timestamp() + dualdb.setting('session_lifetime')::interval,
 		start_session.ip, left(start_session.user_agent, 1000), start_session.amr)
 	RETURNING s.id INTO v_session_id;
+	PERFORM dualdb.count_event('logins');
 	PERFORM auth.record_event('authn_login_success', start_session.user_id,
 		v_session_id, start_session.ip, start_session.user_agent);
 	RETURN auth.issue_tokens(v_session_id);
@@ -159,6 +160,7 @@ BEGIN
 	IF status = 'ok' THEN
 		PERFORM auth.record_event('session_logout', v_session.user_id, v_session.id);
 	ELSE
+		PERFORM dualdb.count_event('token_reuse');
 		-- with the session locked: the worker that reads the event would end it first
 		PERFORM auth.record_refusal('authn_token_reuse', v_session.user_id, v_session.id);
 	END IF;

@@ -170,6 +170,8 @@ BEGIN
 		FROM auth.try_totp(v_challenge.user_id, code, true) t;
 	END IF;
 	IF v_result.status <> 'ok' THEN
+		PERFORM dualdb.count_event(CASE v_result.status
+				WHEN 'throttled' THEN 'logins_throttled' ELSE 'login_failures' END);
 		PERFORM auth.record_refusal('authn_login_fail', v_challenge.user_id, NULL, ip, user_agent);
 		RETURN v_result;
 	END IF;

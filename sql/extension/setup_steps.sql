@@ -108,6 +108,7 @@ AS $$
 			'dualdb_auth_owner:auth/api_keys',
 			'dualdb_auth_owner:auth/administration',
 			'dualdb_auth_owner:auth/orm',
+			'dualdb_auth_owner:auth/statistics',
 			'dualdb_bridge_owner:bridge/views',
 			'auth/harden']
 		WHEN 'app' THEN ARRAY[
@@ -120,6 +121,7 @@ AS $$
 			'dualdb_app_owner:app/directory',
 			'single/fill',
 			'dualdb_app_owner:app/policies',
+			'dualdb_app_owner:app/statistics',
 			'dualdb_bridge_owner:bridge/sync_state',
 			'dualdb_bridge_owner:bridge/sync_users',
 			'dualdb_bridge_owner:bridge/sync',
@@ -131,6 +133,7 @@ AS $$
 			'single/privileges',
 			'dualdb_bridge_owner:single/directory',
 			'dualdb_app_owner:app/policies',
+			'dualdb_app_owner:app/statistics',
 			'app/harden']
 	END
 $$;

@@ -89,7 +89,7 @@ AS $$
 			OR grantee NOT IN ('PUBLIC', 'dualdb_bridge')
 		WHEN 'schema' THEN CASE name
 			WHEN 'auth' THEN privilege = 'USAGE' AND (grantee IN
-				('dualdb_auth_service', 'dualdb_auth_orm', 'dualdb_bridge_owner')
+				('dualdb_auth_service', 'dualdb_auth_orm', 'dualdb_bridge_owner', 'pg_monitor')
 				OR grantee = 'dualdb_app_owner' AND 'single' = ANY (sides))
 			WHEN 'bridge' THEN privilege = 'USAGE' AND (
 				grantee = 'dualdb_bridge' AND 'auth' = ANY (sides)
@@ -132,7 +132,8 @@ AS $$
 			OR grantee = 'dualdb_app_owner' AND 'single' = ANY (sides)) THEN
 			privilege = 'SELECT' AND (name IN ('deleted_users', 'directory_columns') OR name = 'users'
 				AND column_name !~* '(password|token|secret|hash)')
-		WHEN schema = 'auth' THEN false
+		WHEN schema = 'auth' THEN
+			name = 'statistics' AND grantee = 'pg_monitor' AND privilege = 'SELECT'
 		-- reading and writing rows is all that anybody needs here
 		WHEN privilege NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') THEN false
 		WHEN name = 'users' THEN
@@ -166,6 +167,7 @@ AS $$
 				'password_hash_class')
 			OR grantee LIKE 'dualdb\_%owner' AND name !~ '^(setup|run_setup|verify_setup)'
 			OR grantee = 'dualdb_sync' AND name = 'sync'
+			OR grantee = 'pg_monitor' AND name IN ('statistic', 'statistics_since')
 			OR grantee <> 'PUBLIC' AND name IN ('hash_password', 'verify_password',
 				'password_needs_rehash', 'jwt_verify', 'jwks', 'authenticate',
 				'authenticate_session', 'owns_project')

@@ -24,7 +24,8 @@ $$;
 UPDATE dualdb.trusted_keys t SET origin = 'bridge' WHERE t.origin = 'local';
 UPDATE dualdb.revocations r SET origin = 'bridge' WHERE r.origin = 'local';
 
-REVOKE USAGE ON SCHEMA auth FROM dualdb_auth_service, dualdb_auth_orm, dualdb_bridge_owner;
+REVOKE USAGE ON SCHEMA auth FROM dualdb_auth_service, dualdb_auth_orm, dualdb_bridge_owner,
+	pg_monitor;
 REVOKE USAGE ON SCHEMA bridge FROM dualdb_bridge;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dualdb
 	FROM dualdb_auth_owner, dualdb_auth_service, dualdb_auth_orm;

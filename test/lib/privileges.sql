@@ -61,7 +61,7 @@ ORDER BY 1, 2;
 SELECT a.kind, a.object, coalesce(r.rolname, 'PUBLIC'), string_agg(x.privilege_type
 	|| CASE WHEN x.is_grantable THEN ' with grant option' ELSE '' END, ', ' ORDER BY x.privilege_type)
 FROM acl a CROSS JOIN aclexplode(a.acl) x LEFT JOIN pg_roles r ON r.oid = x.grantee
-WHERE x.grantee <> a.owner AND (r.rolname IS NULL OR r.rolname LIKE 'dualdb%')
+WHERE x.grantee <> a.owner AND (r.rolname IS NULL OR r.rolname LIKE 'dualdb%' OR r.rolname = 'pg_monitor')
 GROUP BY a.kind, a.object, r.rolname
 ORDER BY a.kind, a.object COLLATE "C", coalesce(r.rolname, 'PUBLIC') COLLATE "C";
 
