@@ -45,7 +45,8 @@ sync_worker_init(void)
 {
 	BackgroundWorker worker = {0};
 
-	if (!process_shared_preload_libraries_in_progress)
+	/* pg_upgrade wants the databases for itself */
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
 		BGWORKER_BACKEND_DATABASE_CONNECTION;

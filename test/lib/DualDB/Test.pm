@@ -36,17 +36,19 @@ sub make_key_file
 	return $path;
 }
 
-# A running cluster with the library preloaded, a key file and the bridge's
-# authentication rules; bridge_hba is the one by which it comes in.
+# A running cluster with the library preloaded, a key file (of its own, unless one is
+# given) and the bridge's authentication rules; bridge_hba is the one by which it
+# comes in.
 sub new_cluster
 {
 	my ($name, %options) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		$options{install_path} ? (install_path => $options{install_path}) : ());
 
 	$node->init(
 		allows_streaming => $options{allows_streaming} // 0,
-		extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-	my $key_file = make_key_file($node->basedir . '/master.key');
+		extra => [ '--encoding=UTF8', '--locale=C.UTF-8', @{ $options{initdb} // [] } ]);
+	my $key_file = $options{key_file} // make_key_file($node->basedir . '/master.key');
 	$node->append_conf('postgresql.conf', "dualdb.key_file = '$key_file'");
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'dualdb'")
 	  unless $options{no_preload};
