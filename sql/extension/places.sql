@@ -20,9 +20,10 @@ AS $$
 			generate_signing_key new_hash_key reseal sign_jwt seal_successor bridge_lookup bridge_fetch
 			bridge_connection_number shown_column_type verify_setup verify_findings verify_server
 			verify_keys'),
-		-- a standby shares no memory: these do nothing there
+		-- what a standby shares in memory stays there
 		('dualdb', 'any', 'failures_shared clear_failures post_event event_pending
-			scrub_events pending_events pending_failures'),
+			scrub_events pending_events pending_failures count_event statistic statistics_since
+			reset_statistics'),
 		('dualdb', 'primary', 'sync setup_auth setup_app setup_single setup_replicas make_slots setup_prepare setup_role
 			setup_finish run_setup run_step clear_default_privileges add_directory_column
 			drop_directory_column show_user_column hide_user_column take_user_column
