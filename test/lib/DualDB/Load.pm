@@ -57,7 +57,7 @@ sub _failure
 {
 	my ($answer) = @_;
 
-	return $1 if $answer =~ /^(\w{5}): /;
+	return $1 if $answer =~ /^(?:WARNING:\s+)?(\w{5}): /;
 	return 'refused' if $answer =~ /Connection refused|No such file/;
 	return 'not writable' if $answer =~ /read-only|hot standby mode/;
 	return 'starting or ending' if $answer =~ /the database system is/;
