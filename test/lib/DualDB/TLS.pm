@@ -58,7 +58,7 @@ sub authority { my ($self) = @_; return $self->file('ca.crt'); }
 
 # issue(name, common name, ...): name.key, mode 0600, and name.crt beside it.
 # Options: hosts => what the certificate is for, as of openssl's subjectAltName;
-# expired => 1.
+# peer => 1, for a server that is a client of its like; expired => 1.
 sub issue
 {
 	my ($self, $name, $common_name, %options) = @_;
@@ -68,9 +68,9 @@ sub issue
 	  ? ('-startdate', '20200101000000Z', '-enddate', '20200201000000Z')
 	  : ();
 
-	_write("$path.ext", $options{hosts}
-		? "extendedKeyUsage = serverAuth\nsubjectAltName = $options{hosts}\n"
-		: "extendedKeyUsage = clientAuth\n");
+	_write("$path.ext", "authorityKeyIdentifier = keyid\n" . ($options{hosts}
+		? 'extendedKeyUsage = serverAuth' . ($options{peer} ? ', clientAuth' : '') . "\nsubjectAltName = $options{hosts}\n"
+		: "extendedKeyUsage = clientAuth\n"));
 	$self->_key($name);
 	_openssl('req', '-new', '-key', "$path.key", '-subj', "/CN=$common_name",
 		'-config', $self->file('ca.conf'), '-out', "$path.csr");
