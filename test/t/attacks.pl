@@ -41,7 +41,7 @@ cmp_ok(scalar(@tables), '>=', 6, 'there are tables to try');
 foreach my $table (@tables)
 {
 	bridge_refused("SELECT * FROM $table", "reading $table");
-	bridge_refused("SET default_transaction_read_only = off; LOCK TABLE $table IN EXCLUSIVE MODE", "locking $table");
+	bridge_refused("SET default_transaction_read_only = off; BEGIN; LOCK TABLE $table IN EXCLUSIVE MODE", "locking $table");
 }
 foreach my $schema ('auth', 'dualdb')
 {
