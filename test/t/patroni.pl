@@ -53,8 +53,9 @@ $app1->{node}->safe_psql('aisales_app', "ALTER ROLE app_login PASSWORD '$secret'
 sub ask
 {
 	my ($database, $role, $members, $sql) = @_;
+	local $ENV{PGPASSWORD} = $secret;
 	my $session = DualDB::Session->to(multi_host($database, $role, 'read-write', map { $_->{node} } @$members)
-		  =~ s/host=\S+/host=127.0.0.1,127.0.0.1/r . " password='$secret' sslmode=verify-full sslrootcert=" . $tls->authority);
+		  =~ s/host=\S+/host=127.0.0.1,127.0.0.1/r . ' sslmode=verify-full sslrootcert=' . $tls->authority);
 	my $answer = $session->ask($sql);
 
 	$session->end;
