@@ -31,13 +31,17 @@ is(sql("SELECT status FROM auth.login('ann\@example.com', '$bcrypt->[0]')"), 'ok
 is(sql("SELECT u.display_name, p.name, sum(o.total) FROM app.orders o JOIN app.projects p ON p.id = o.project_id JOIN app.users u ON u.id = o.user_id
 	WHERE u.email = 'ann\@example.com' GROUP BY 1, 2"), 'Ann van Other|Default|7.50', 'rows belong together');
 
-# new orders with numbers, as the guide proposes
-my ($numbers) = slurp_file("$FindBin::RealBin/../../docs/migrating.md") =~ /^```sql\n(CREATE SEQUENCE.*?)^```/ms;
-sql($numbers);
+# new users and orders with numbers, as the guide proposes
+my @numbers = slurp_file("$FindBin::RealBin/../../docs/migrating.md") =~ /^```sql\n(CREATE SEQUENCE.*?)^```/msg;
+is(scalar(@numbers), 2, 'two sequences');
+sql($_) foreach @numbers;
+is(sql("SELECT string_agg(item || ' ' || detail, ', ') FROM dualdb.verify_setup() WHERE detail LIKE '%\\_ids%'"), '',
+	'that verify_setup() has nothing against');
+is(sql("SELECT status, user_id FROM auth.register_user('carl\@example.com', 'an unlikely long password', 'Carl')"), 'ok|10000000', 'a new user');
 sql("UPDATE auth.users SET display_name = 'Ann von Other', is_active = false WHERE id = '1';
 	INSERT INTO app.orders (project_id, user_id, total) VALUES ('2', '2', 6); DELETE FROM app.orders WHERE id = '1'");
 is(sql("SELECT string_agg(concat_ws(' ', name, item, row_count), ', ') FROM dualdb.migrate_back(\$m\$$mapping\$m\$)"),
-	'users update 1, orders delete 1, orders insert 1', 'the way back');
+	'users insert 1, users update 1, orders delete 1, orders insert 1', 'the way back');
 is(sql('SELECT first_name, last_name, disabled FROM legacy.users WHERE id = 1'), 'Ann|von Other|t', 'a user');
 is(sql('SELECT string_agg(concat_ws(\' \', id, user_id, amount), \', \' ORDER BY id) FROM legacy.orders'), '2 1 4, 3 2 5, 10000000 2 6.00', 'orders');
 
