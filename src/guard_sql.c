@@ -63,8 +63,9 @@ stored_wait(const FailureCount *stored)
 	return failure_wait(&policy, stored, GetCurrentTimestamp());
 }
 
+/* A guess that has been compared counts, though memory was short afterwards. */
 static AttemptOutcome
-attempt_outcome(PasswordStatus status)
+attempt_outcome(PasswordStatus status, const LoginAttempt *attempt)
 {
 	switch (status)
 	{
@@ -75,7 +76,7 @@ attempt_outcome(PasswordStatus status)
 		case PASSWORD_NO_MEMORY:
 			break;
 	}
-	return ATTEMPT_VOID;
+	return attempt->mismatched ? ATTEMPT_FAILED : ATTEMPT_VOID;
 }
 
 /*
@@ -98,7 +99,7 @@ guarded_compare(const uint8_t *identifier, const FailureCount *stored,
 	{
 		*status = login_compare(attempt);
 		if (s != NULL)
-			login_guard_leave(s, identifier, attempt_outcome(*status));
+			login_guard_leave(s, identifier, attempt_outcome(*status, attempt));
 	}
 	governor_leave();
 	return wait;
@@ -152,8 +153,8 @@ dualdb_try_password(PG_FUNCTION_ARGS)
 	const uint8_t *identifier = identifier_argument(fcinfo, 0);
 	FailureCount stored = count_argument(fcinfo, 1);
 	text	   *password = PG_ARGISNULL(4) ? NULL : PG_GETARG_TEXT_PP(4);
-	text	   *nfc = password != NULL ? password_other_form(password) : NULL;
-	LoginAttempt attempt = {.password = password,.nfc = nfc};
+	text	   *nfc = NULL;
+	LoginAttempt attempt = {.password = password};
 	PasswordStatus status;
 	TupleDesc	tupdesc;
 	Datum		values[2] = {0};
@@ -168,6 +169,10 @@ dualdb_try_password(PG_FUNCTION_ARGS)
 		attempt.hash = text_to_cstring(PG_GETARG_TEXT_PP(5));
 	if (!PG_ARGISNULL(6))
 		read_rivals(PG_GETARG_ARRAYTYPE_P(6), &attempt);
+	/* no other is compared, and normalizing takes time by the square of the length */
+	if (password != NULL && VARSIZE_ANY_EXHDR(password) <= PASSWORD_MAX_LEN)
+		nfc = password_other_form(password);
+	attempt.nfc = nfc;
 
 	wait = guarded_compare(identifier, &stored, &attempt, &status);
 	if (nfc != NULL)

@@ -148,22 +148,24 @@ is_foreign(const StoredHash *hash)
 		stored_hash_needs_rehash(hash, argon2_memory, argon2_iterations);
 }
 
-/* The costliest that a comparison with a foreign hash is, with margin. */
-static PasswordStatus
-costliest_time(const LoginAttempt *attempt, size_t len, int64_t *costliest)
+/*
+ * The costliest that a comparison with a foreign hash is, with margin.  One that
+ * there is no memory for is left out, as it must not be in everybody's way.
+ */
+static int64_t
+costliest_time(const LoginAttempt *attempt, size_t len)
 {
-	*costliest = 0;
+	int64_t		costliest = 0;
+
 	for (int i = 0; i < attempt->nrivals; i++)
 	{
 		int64_t		micros;
 
-		if (!is_foreign(&attempt->rivals[i]))
-			continue;
-		if (time_of(&attempt->rivals[i], len, &micros) != PASSWORD_OK)
-			return PASSWORD_NO_MEMORY;
-		*costliest = Max(*costliest, WITH_MARGIN(micros));
+		if (is_foreign(&attempt->rivals[i]) &&
+			time_of(&attempt->rivals[i], len, &micros) == PASSWORD_OK)
+			costliest = Max(costliest, WITH_MARGIN(micros));
 	}
-	return PASSWORD_OK;
+	return costliest;
 }
 
 /* A hash of today's cost that no password has. */
@@ -202,18 +204,17 @@ login_compare(LoginAttempt *attempt)
 										&hash);
 		if (status != PASSWORD_MISMATCH)
 			return status;
+		attempt->mismatched = true;
 		decoy = hash.kind == STORED_UNUSABLE || is_foreign(&hash);
 		if (is_foreign(&hash) && !stored_hash_minds_length(&hash))
 			note_time(&hash, 0, (micros_now() - start) / forms);
 		if (!decoy)
 			start = micros_now();
 	}
-	status = costliest_time(attempt, len, &costliest);
+	costliest = costliest_time(attempt, len);
 	foreign = micros_now() - start;
 	attempt->wait = Max(costliest * forms - foreign, 0);
-	if (status == PASSWORD_OK)
-		status = decoy ? compare_with_decoy(attempt) : PASSWORD_MISMATCH;
-	return status;
+	return decoy ? compare_with_decoy(attempt) : PASSWORD_MISMATCH;
 }
 
 void

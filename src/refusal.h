@@ -14,7 +14,9 @@ typedef struct LoginAttempt
 	StoredHash *rivals;
 	int			nrivals;
 
-	int64_t		wait;			/* result: microseconds for refusal_wait() */
+	/* results */
+	bool		mismatched;		/* it is not the password of the user's hash */
+	int64_t		wait;			/* microseconds for refusal_wait() */
 } LoginAttempt;
 
 /* Always computes a hash of today's cost before it refuses; raises no error. */

@@ -37,6 +37,20 @@ is($node->safe_psql('aisales_auth', "SELECT status FROM auth.login('nobody\@exam
 $node->safe_psql('aisales_auth', 'ALTER DATABASE aisales_auth RESET dualdb.argon2_memory');
 is($node->safe_psql('aisales_auth', "SELECT status FROM auth.login('nobody\@example.com', 'x')"), 'invalid_credentials',
 	'and however often that was, it has not been counted');
+
+# a hash that there is no memory for is in nobody else's way
+$node->safe_psql('aisales_auth', q{INSERT INTO auth.users (id, email, password_hash) VALUES
+	('big', 'big@example.com', '$scrypt$ln=21,r=1,p=1$AA$' || repeat('A', 43)),
+	('small', 'small@example.com', '$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW')});
+sub login { return $node->safe_psql('aisales_auth', "SELECT status FROM auth.login('$_[0]\@example.com', '$_[1]')"); }
+is(login('big', 'x'), 'busy', 'control: it cannot be compared');
+is(login($_, 'x'), 'invalid_credentials', "$_ is refused for the password") foreach 'someone', 'ann', 'small';
+
+# what has been compared counts, though there is no memory for what comes after it
+$node->safe_psql('aisales_auth', "ALTER DATABASE aisales_auth SET dualdb.argon2_memory = '256MB'");
+my %said = map { login('small', 'x') => 1 } 1 .. 20;
+is(join(' ', sort keys %said), 'busy throttled', 'guesses at a small hash are throttled');
+$node->safe_psql('aisales_auth', 'ALTER DATABASE aisales_auth RESET dualdb.argon2_memory');
 system_or_bail('pg_ctl', '-w', '-m', 'fast', '-D', $node->data_dir, 'stop');
 
 done_testing();
