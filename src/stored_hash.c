@@ -86,9 +86,7 @@ stored_hash_needs_rehash(const StoredHash *hash,
 
 /*
  * A class is a kind and the work.  Kinds cannot be compared: how long a unit of
- * work takes is the machine's to say.  Within one, more work takes longer.  Of
- * argon2id as it is made here each class is a kind of its own, because one of them
- * is today's, whatever is costlier.
+ * work takes is the machine's to say.  Within one, more work takes longer.
  */
 #define KIND_SHIFT		46
 #define WORK_SHIFT		21

@@ -11,7 +11,8 @@ BEGIN
 END
 $$;
 
--- One step down the index for each kind of hash that there is.
+-- One step down the index for each kind of hash that there is.  Of argon2id as it is
+-- made here the costliest may be today's, and then one more.
 CREATE OR REPLACE FUNCTION auth.costliest_hashes() RETURNS text[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -30,8 +31,8 @@ BEGIN
 		ORDER BY dualdb.password_hash_class(u.password_hash) DESC LIMIT 1;
 		EXIT WHEN NOT FOUND;
 		v_hashes := v_hashes || v_user.password_hash;
-		-- kind 1 is argon2id as it is made here: each cost is a kind of its own
-		v_below := CASE WHEN v_user.class >> 46 = 1 THEN v_user.class
+		v_below := CASE WHEN v_user.class >> 46 = 1
+				AND NOT dualdb.password_needs_rehash(v_user.password_hash) THEN v_user.class
 			ELSE (v_user.class >> 46) << 46 END;
 	END LOOP;
 	RETURN v_hashes;
