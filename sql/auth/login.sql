@@ -1,5 +1,28 @@
 -- Login.
 
+-- What was compared must still be so, or a login would outlive the password change or
+-- deactivation that it races with.
+CREATE OR REPLACE FUNCTION auth.hold_password(user_id text, password text, hash text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM u.id FROM auth.users u
+	WHERE u.id = hold_password.user_id AND u.is_active AND u.deleted_at IS NULL
+		AND CASE WHEN u.password_hash = hold_password.hash THEN true
+			-- another login may have computed the hash anew meanwhile
+			WHEN dualdb.password_hash_format(u.password_hash) = 'argon2id'
+			THEN dualdb.verify_password(hold_password.password, u.password_hash)
+			ELSE false END
+	FOR SHARE;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION auth.hold_password(text, text, text) IS
+	'internal: is the password that matched the hash still the user''s, who may still log in? if so, that stays so until the transaction ends';
+REVOKE ALL ON FUNCTION auth.hold_password(text, text, text) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION auth.login(
 	email text, password text, ip inet DEFAULT NULL, user_agent text DEFAULT NULL)
 RETURNS auth.session_result
@@ -9,6 +32,7 @@ AS $$
 DECLARE
 	v_user record;
 	v_try record;
+	v_held boolean := false;
 	v_result auth.session_result;
 BEGIN
 	PERFORM dualdb.require_primary();
@@ -40,19 +64,13 @@ BEGIN
 		RETURN v_result;
 	END IF;
 
-	-- what was compared must still be so, or a login would outlive the password
-	-- change or deactivation that it races with; the lock makes it stay so
 	IF dualdb.password_needs_rehash(v_user.password_hash) THEN
 		UPDATE auth.users u SET password_hash = dualdb.hash_password(login.password)
 		WHERE u.id = v_user.id AND u.password_hash = v_user.password_hash
 			AND u.is_active AND u.deleted_at IS NULL;
-	ELSE
-		PERFORM u.id FROM auth.users u
-		WHERE u.id = v_user.id AND u.password_hash = v_user.password_hash
-			AND u.is_active AND u.deleted_at IS NULL
-		FOR SHARE;
+		v_held := FOUND;
 	END IF;
-	IF NOT FOUND THEN
+	IF NOT v_held AND NOT auth.hold_password(v_user.id, password, v_user.password_hash) THEN
 		PERFORM dualdb.count_event('login_failures');
 		v_result.status := 'invalid_credentials';
 		RETURN v_result;

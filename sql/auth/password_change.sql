@@ -39,6 +39,13 @@ BEGIN
 	IF status IN ('throttled', 'busy') THEN
 		RETURN;
 	END IF;
+	IF status = 'match' THEN
+		-- the stronger lock first, or two changes at a time would wait for each other
+		PERFORM u.id FROM auth.users u WHERE u.id = v_user.id FOR NO KEY UPDATE;
+		IF NOT auth.hold_password(v_user.id, old_password, v_user.password_hash) THEN
+			status := 'mismatch';
+		END IF;
+	END IF;
 	IF status <> 'match' THEN
 		status := 'invalid_credentials';
 		PERFORM auth.record_refusal('authn_password_change_fail', v_user.id);

@@ -45,6 +45,25 @@ is(race("SELECT auth.set_user_active('$user', false)", $login), 'invalid_credent
 owner("SELECT auth.set_user_active('$user', true)");
 is(owner('SELECT count(*) FROM auth.sessions WHERE ended_at IS NULL'), '0', 'leaves no session, even when that is undone');
 
+# a change of the password by who knows the old one, against a reset
+my $change = "SELECT status FROM auth.change_password('$user', '$password', 'one more good long password')";
+is(race("SELECT auth.reset_password(token, 'another good long password') FROM auth.request_password_reset('ann\@example.com')", $change),
+	'invalid_credentials', 'a change with the password of before a reset');
+is(owner("SELECT dualdb.verify_password('another good long password', password_hash) FROM auth.users WHERE id = '$user'"), 't', 'leaves the one of the reset');
+owner("UPDATE auth.users SET password_hash = dualdb.hash_password('$password')");
+is(race("SELECT auth.set_user_active('$user', false)", $change), 'invalid_credentials', 'a change of before a deactivation');
+owner("SELECT auth.set_user_active('$user', true)");
+is(owner($change), 'ok', 'control: the change');
+
+# two logins that both compute the hash anew
+my $legacy = q{UPDATE auth.users SET password_hash = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'};
+my $first = q{SELECT auth.login('ann@example.com', 'U*U')};
+owner($legacy);
+is(race($first, q{SELECT status FROM auth.login('ann@example.com', 'U*U')}), 'ok', 'both log in');
+owner($legacy);
+is(race($first, "SELECT status FROM auth.change_password('$user', 'U*U', '$password')"), 'ok', 'one logs in and the other changes the password');
+is(owner($login), 'ok', 'to the new one');
+
 # an address that is verified must be the one that the token was sent to
 my $token = owner("SELECT token FROM auth.request_email_verification('$user')");
 is(race("UPDATE auth.users SET email = 'boss\@example.com' WHERE id = '$user'", "SELECT status FROM auth.verify_email('$token')"),
