@@ -45,7 +45,7 @@ AS $$
 		-- what the ones above call
 		('auth', 'primary', 'add_api_key add_hash_key add_revocation add_signing_key
 			clear_failures clear_totp_failures count_failure end_sessions find_one_time_token
-			issue_tokens new_one_time_token record_event retire_signing_key
+			hold_password issue_tokens new_one_time_token record_event retire_signing_key
 			revoke_access_tokens set_password start_session stored_failures try_password try_totp
 			use_one_time_token use_recovery_code'),
 		('bridge', 'any', 'claim_users'),
