@@ -23,7 +23,7 @@ BEGIN
 		INSERT INTO pg_temp.going_back (name, dualdb_key, kind)
 		SELECT l.name, l.key, 'password'
 		FROM dualdb.migration_rows l JOIN auth.users u ON u.id = l.key COLLATE "default"
-		WHERE l.name = 'users' AND u.password_changed_at > l.copied_at;
+		WHERE l.name = 'users' AND u.password_changed_at > l.hash_copied_at;
 	END IF;
 END
 $$;
@@ -120,17 +120,18 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	EXECUTE format('INSERT INTO dualdb.migration_rows AS l (name, key, place, row_sum, hash_sum)
+	EXECUTE format('INSERT INTO dualdb.migration_rows (name, key, place, row_sum, hash_sum)
 		SELECT DISTINCT ON (r.dualdb_key) r.name, r.dualdb_key, r.dualdb_place, %s, %s
 		FROM pg_temp.going_back r JOIN %s t ON %s
 		WHERE r.name = %L AND r.kind IN (''insert'', ''update'')
 		ON CONFLICT (name, key) DO UPDATE SET place = excluded.place, row_sum = excluded.row_sum,
-			copied_at = CASE l.name WHEN ''users'' THEN l.copied_at ELSE excluded.copied_at END',
+			copied_at = excluded.copied_at',
 		dualdb.migrate_sum(entry, name, 't'), CASE WHEN name = 'users' AND entry -> 'columns' ? 'password_hash'
 			THEN 'hashtextextended(t.password_hash, 0)' ELSE 'NULL' END,
 		relation, dualdb.migrate_match(name, 'r.dualdb_key', 'r.dualdb_place'), name);
 	IF name = 'users' THEN
-		UPDATE dualdb.migration_rows l SET hash_sum = hashtextextended(u.password_hash, 0), copied_at = clock_timestamp()
+		UPDATE dualdb.migration_rows l SET hash_sum = hashtextextended(u.password_hash, 0),
+			hash_copied_at = clock_timestamp()
 		FROM pg_temp.going_back r JOIN auth.users u ON u.id = r.dualdb_key COLLATE "default"
 		WHERE r.name = 'users' AND r.kind = 'password' AND l.name = 'users' AND l.key = r.dualdb_key;
 	END IF;

@@ -2,7 +2,8 @@
 --
 -- A row is new or has changed where its checksum is not the one that was noted when it
 -- was copied last; what has been changed here meanwhile stays, unless the source has
--- another row now.  It is noted when the target has it as the source does, and put
+-- another row now.  Even then nobody who was deactivated or deleted here comes back, nor
+-- a password for which another one was chosen here.  A row is noted when the target has it as the source does, and put
 -- off to the next pass when not: its project is yet to come, or its address is taken.
 
 CREATE FUNCTION dualdb.migrate_next_key(name text, entry jsonb, after_key text, batch_size integer)
@@ -65,7 +66,8 @@ DECLARE
 BEGIN
 	EXECUTE format('CREATE TEMPORARY TABLE pg_temp.changed ON COMMIT DROP AS
 		SELECT m.*, l.row_sum AS dualdb_known_sum, l.hash_sum AS dualdb_known_hash,
-			coalesce(l.place, %s) AS dualdb_place
+			coalesce(l.place, %s) AS dualdb_place,
+			l.copied_at AS dualdb_copied_at, l.hash_copied_at AS dualdb_hash_copied_at
 		FROM pg_temp.migrating m
 			LEFT JOIN dualdb.migration_rows l ON l.name = %L AND l.key = m.dualdb_key COLLATE "C"
 		WHERE (l.row_sum, l.hash_sum) IS DISTINCT FROM (m.dualdb_sum, m.dualdb_hash)',
@@ -98,6 +100,20 @@ COMMENT ON FUNCTION dualdb.migrate_allowed(text, jsonb) IS
 	'internal: SQL that is true for the rows m that a target can take now';
 REVOKE ALL ON FUNCTION dualdb.migrate_allowed(text, jsonb) FROM PUBLIC;
 
+-- Columns that are not mapped stay as they are anyway.
+CREATE FUNCTION dualdb.migrate_revives(name text, entry jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce('t.updated_at > m.dualdb_copied_at AND (' || string_agg(x.condition, ' OR ') || ')', 'false')
+	FROM (VALUES ('is_active', 'm.is_active AND NOT t.is_active'),
+		('deleted_at', 'm.deleted_at IS NULL AND t.deleted_at IS NOT NULL')) x (column_name, condition)
+	WHERE $1 = 'users' AND entry -> 'columns' ? x.column_name
+$$;
+COMMENT ON FUNCTION dualdb.migrate_revives(text, jsonb) IS
+	'internal: SQL that is true where a row m would bring back a user t who was deactivated or deleted here';
+REVOKE ALL ON FUNCTION dualdb.migrate_revives(text, jsonb) FROM PUBLIC;
+
 CREATE FUNCTION dualdb.migrate_update(name text, entry jsonb, relation text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -111,13 +127,14 @@ BEGIN
 	-- it is the source that says so, the second time finds the address as it is
 	FOR v_time IN 1 .. CASE name WHEN 'users' THEN 2 ELSE 1 END LOOP
 		EXECUTE format('UPDATE %s t SET (%s) = ROW(%s) FROM pg_temp.changed m
-			WHERE m.dualdb_known_sum <> m.dualdb_sum AND %s AND %s AND %s <> m.dualdb_sum',
+			WHERE m.dualdb_known_sum <> m.dualdb_sum AND %s AND %s AND %s <> m.dualdb_sum
+				AND NOT (%s)',
 			relation, dualdb.migrate_list(entry, name, '%'), dualdb.migrate_list(entry, name, 'm.%'),
 			dualdb.migrate_match(name, 'm.dualdb_key', 'm.dualdb_place'),
 			dualdb.migrate_allowed(name, entry) || CASE name WHEN 'users'
 				THEN ' AND NOT EXISTS (SELECT FROM auth.users o
 					WHERE o.email_norm = auth.normalize_email(m.email) AND o.id <> m.id)'
-				ELSE '' END, dualdb.migrate_sum(entry, name, 't'));
+				ELSE '' END, dualdb.migrate_sum(entry, name, 't'), dualdb.migrate_revives(name, entry));
 	END LOOP;
 END
 $$;
@@ -150,11 +167,12 @@ BEGIN
 	EXECUTE 'UPDATE auth.users t SET password_hash = dualdb.migrate_hash(m.password_hash, $1)
 		FROM pg_temp.changed m
 		WHERE t.id = m.id AND m.dualdb_known_sum IS NOT NULL
-			AND m.dualdb_known_hash IS DISTINCT FROM m.dualdb_hash' USING wrap_hashes;
+			AND m.dualdb_known_hash IS DISTINCT FROM m.dualdb_hash
+			AND (t.password_changed_at > m.dualdb_hash_copied_at) IS NOT TRUE' USING wrap_hashes;
 END
 $$;
 COMMENT ON FUNCTION dualdb.migrate_update_hashes(boolean) IS
-	'internal: password hashes of a batch that are others at the source; what a login has made of the old one goes';
+	'internal: password hashes of a batch that are others at the source; what a login has made of the old one goes, what was chosen here stays';
 REVOKE ALL ON FUNCTION dualdb.migrate_update_hashes(boolean) FROM PUBLIC;
 
 CREATE FUNCTION dualdb.migrate_insert(name text, entry jsonb, relation text, wrap_hashes boolean)
@@ -175,8 +193,10 @@ BEGIN
 	INTO v_columns
 	FROM jsonb_object_keys(entry -> 'columns') c (key);
 	-- what is here already has been updated, and is in conflict
-	EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM pg_temp.changed m WHERE %s ON CONFLICT DO NOTHING',
-		relation, v_columns.names, v_columns.values, dualdb.migrate_allowed(name, entry)) USING wrap_hashes;
+	EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM pg_temp.changed m WHERE %s%s ON CONFLICT DO NOTHING',
+		relation, v_columns.names, v_columns.values, dualdb.migrate_allowed(name, entry),
+		-- who came before and is not here has been deleted here
+		CASE name WHEN 'users' THEN ' AND m.dualdb_known_sum IS NULL' ELSE '' END) USING wrap_hashes;
 END
 $$;
 COMMENT ON FUNCTION dualdb.migrate_insert(text, jsonb, text, boolean) IS
@@ -195,13 +215,19 @@ DECLARE
 	v_place text := (SELECT t.place FROM dualdb.migrate_targets() t WHERE t.name = $1);
 	v_rows bigint;
 BEGIN
-	EXECUTE format('INSERT INTO dualdb.migration_rows (name, key, place, row_sum, hash_sum)
-		SELECT DISTINCT ON (m.dualdb_key) %L, m.dualdb_key, %s, m.dualdb_sum, m.dualdb_hash
+	EXECUTE format('INSERT INTO dualdb.migration_rows (name, key, place, row_sum, hash_sum, hash_copied_at)
+		SELECT DISTINCT ON (m.dualdb_key) %L, m.dualdb_key, %s, m.dualdb_sum, m.dualdb_hash, %s
 		FROM pg_temp.changed m JOIN %s t ON %s
 		WHERE %s = m.dualdb_sum
 		ON CONFLICT (name, key) DO UPDATE SET place = excluded.place, row_sum = excluded.row_sum,
-			hash_sum = excluded.hash_sum, copied_at = excluded.copied_at',
-		name, coalesce('m.' || v_place, 'NULL'), relation,
+			hash_sum = excluded.hash_sum, copied_at = excluded.copied_at,
+			hash_copied_at = excluded.hash_copied_at',
+		name, coalesce('m.' || v_place, 'NULL'),
+		CASE name WHEN 'users' THEN 'CASE WHEN m.dualdb_known_hash IS NOT DISTINCT FROM m.dualdb_hash
+				OR t.password_changed_at > m.dualdb_hash_copied_at
+			THEN coalesce(m.dualdb_hash_copied_at, clock_timestamp()) ELSE clock_timestamp() END'
+			ELSE 'clock_timestamp()' END,
+		relation,
 		dualdb.migrate_match(name, 'm.dualdb_key', 'm.' || v_place), dualdb.migrate_sum(entry, name, 't'));
 	GET DIAGNOSTICS v_rows = ROW_COUNT;
 	RETURN v_rows;

@@ -80,12 +80,15 @@ CREATE TABLE dualdb.migration_rows
 	row_sum bigint NOT NULL,
 	hash_sum bigint,
 	copied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	hash_copied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	PRIMARY KEY (name, key)
 );
 COMMENT ON TABLE dualdb.migration_rows IS
 	'rows that came by migration, each as its source had it when it was copied';
 COMMENT ON COLUMN dualdb.migration_rows.row_sum IS 'checksum of the columns that are migrated';
 COMMENT ON COLUMN dualdb.migration_rows.hash_sum IS 'checksum of the source''s password hash';
+COMMENT ON COLUMN dualdb.migration_rows.hash_copied_at IS
+	'since when the user''s password is the source''s; one that was chosen here later is not replaced';
 REVOKE ALL ON dualdb.migration_rows FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dualdb.migration_rows', '');
 

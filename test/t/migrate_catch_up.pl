@@ -79,6 +79,28 @@ like(verified($node, 'aisales', $mapping), qr/^error\|users\|.*2 with another pa
 like(copy(), qr/^users 2 written/, 'comes');
 is(join(' ', login(20, $bcrypt->[0]), login(20, $sha512->[0]), login(21, $sha512->[0])), 'invalid_credentials ok ok', 'and is the one that counts');
 
+# who has chosen a password here keeps it, whatever the old application makes of the old one
+is(sql("SELECT status FROM auth.change_password('22', '$bcrypt->[0]', 'chosen on the new side')"), 'ok', 'a password is chosen here');
+source("UPDATE accounts SET first_name = 'Again' WHERE id = 22");
+like(copy(), qr/^users 1 written/, 'the user changes at the source');
+source("UPDATE accounts SET hashed_password = '$sha512->[1]' WHERE id = 22");
+like(copy(), qr/^users 1 written, 0 removed, 0 put off/, 'and so does the hash');
+is(join(' ', login(22, 'chosen on the new side'), login(22, $sha512->[0])), 'ok invalid_credentials', 'the password of here is the one that counts');
+is(sql("SELECT row_count FROM dualdb.migrate_back('$mapping', dry_run => true) WHERE name = 'users' AND item = 'password'"), '1', 'on the way back, too');
+like(copy(), qr/^users 0 written, 0 removed, 0 put off/, 'nothing is left to do');
+
+# nobody comes back who was deactivated or deleted here
+sql("SELECT auth.set_user_active('23', false), auth.erase_user('24')");
+source("UPDATE accounts SET first_name = 'Back', hashed_password = '$sha512->[1]' WHERE id IN (23, 24, 25)");
+like(copy(), qr/^users 1 written, 0 removed, 2 put off/, 'of three users who change at the source one is copied');
+is(sql("SELECT string_agg(id || ' ' || is_active || ' ' || display_name, ', ' ORDER BY id) FROM auth.users WHERE id IN ('23', '24', '25')"),
+	'23 false First23, 25 true Back', 'who was deactivated here stays so, who was deleted here stays away');
+source('UPDATE accounts SET blocked = true WHERE id IN (23, 25)');
+like(copy(), qr/^users 2 written, 0 removed, 1 put off/, 'who is blocked at the source, too, is as there');
+source('UPDATE accounts SET blocked = false WHERE id IN (23, 25); DELETE FROM account_roles WHERE account_id = 24;
+	DELETE FROM purchases WHERE workspace_id = 24; DELETE FROM workspaces WHERE id = 24; DELETE FROM accounts WHERE id = 24');
+like(copy(), qr/^users 2 written, 0 removed, 0 put off/, 'and comes back when the source says so');
+
 # rows of here
 sql("INSERT INTO auth.users (id, email) VALUES ('own', 'own\@example.com');
 	INSERT INTO app.orders (project_id, id, user_id) VALUES ('5', 'own', '5');
