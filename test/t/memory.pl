@@ -39,6 +39,7 @@ is($node->safe_psql('aisales_auth', "SELECT status FROM auth.login('nobody\@exam
 	'and however often that was, it has not been counted');
 
 # a hash that there is no memory for is in nobody else's way
+$node->safe_psql('aisales_auth', "ALTER DATABASE aisales_auth SET dualdb.argon2_memory = '19MB'");
 $node->safe_psql('aisales_auth', q{INSERT INTO auth.users (id, email, password_hash) VALUES
 	('big', 'big@example.com', '$scrypt$ln=21,r=1,p=1$AA$' || repeat('A', 43)),
 	('small', 'small@example.com', '$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW')});
