@@ -6,8 +6,10 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use DualDB::Session;
 use DualDB::Test;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $node = new_cluster('main', conf => q{
 	dualdb.argon2_memory = '19MB'
@@ -53,5 +55,23 @@ is(owner(q{SELECT cardinality(h), 'today' = ANY (ARRAY(SELECT u.id FROM auth.use
 owner(q{UPDATE auth.users SET password_hash = replace(password_hash, 'm=408,', 'm=40000,') WHERE id = '100'});
 is(owner(q{SELECT string_agg(u.id, ' ' ORDER BY u.id) FROM auth.users u WHERE u.password_hash = ANY (auth.costliest_hashes())}),
 	'100', 'which can be costlier than that of today');
+
+# a machine that stands still while a hash is measured does not make that hash costly
+my $STILL = 8;
+owner(q{DELETE FROM auth.users; INSERT INTO auth.users (id, email, password_hash)
+	VALUES ('old', 'old@example.com', '$2b$12$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW')});
+my $session = DualDB::Session->new($node, 'aisales_auth');
+my $backend = $session->query('SELECT pg_backend_pid()');
+sub ticks { open my $stat, '<', "/proc/$backend/stat" or die $!; return (split ' ', <$stat>)[13]; }
+my $idle = ticks();
+$session->start("SELECT status FROM auth.login('old\@example.com', 'a wrong password')");
+sleep 0.002 until ticks() > $idle + 5;
+kill 'STOP', $backend;
+sleep $STILL;
+kill 'CONT', $backend;
+is($session->result, 'invalid_credentials', "a login that stood still for $STILL seconds");
+my ($status, $seconds) = timed(q{SELECT status FROM auth.login('nobody@example.com', 'a wrong password')});
+is($status, 'invalid_credentials', 'and another one');
+cmp_ok($seconds, '<', $STILL, 'which does not wait for as long');
 
 done_testing();
