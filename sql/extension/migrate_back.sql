@@ -42,7 +42,8 @@ DECLARE
 	v_keys text[];
 BEGIN
 	SELECT string_agg(format('s.%I = CAST(%s AS %s)', c.source_column, x.value, x.type), ' AND ' ORDER BY k.n) AS matches,
-		(array_agg(format('s.%I = ANY (%%L::%s[])', c.source_column, x.type) ORDER BY k.n))[1] AS one_of,
+		(array_agg(format('s.%s = ANY (%%L::%s[])', replace(quote_ident(c.source_column), '%', '%%'), x.type)
+			ORDER BY k.n))[1] AS one_of,
 		(array_agg(replace(x.value, 'v.', 'r.') ORDER BY k.n))[1] AS value
 	INTO v_columns
 	FROM dualdb.migrate_targets() t

@@ -87,8 +87,9 @@ AS $$
 		SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum = ANY (c.conkey)
 			AND NOT entry -> 'columns' ? a.attname::text)
 	UNION ALL
-	SELECT format('SELECT ''error'', ''null'', count(*), ''Column of the source %s is NULL, which rows are read by''
-		FROM %s s WHERE %s IS NULL AND %s HAVING count(*) > 0', entry ->> 'key', to_regclass(entry ->> 'from'),
+	SELECT format('SELECT ''error'', ''null'', count(*), %L
+		FROM %s s WHERE %s IS NULL AND %s HAVING count(*) > 0',
+		format('Column of the source %s is NULL, which rows are read by', entry ->> 'key'), to_regclass(entry ->> 'from'),
 		w.value, coalesce('(' || (entry ->> 'where') || ')', 'true'))
 	FROM dualdb.migrate_walk(name, entry) w WHERE entry ? 'key'
 	UNION ALL
