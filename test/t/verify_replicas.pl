@@ -97,6 +97,8 @@ sub setting_ok
 # logins that survive; the superuser's own commits are not to wait for nobody
 my $names = 'synchronous_standby_names';
 my $good = "$names = 'ANY 1 (dualdb_standby_1, dualdb_standby_2)'";
+# the hint names those that stream, so both have to
+$primary->poll_query_until($auth, "SELECT cardinality(dualdb.streaming_standbys()) = 2") or die 'the standbys do not stream';
 found_is($primary, 'warning|synchronous_standbys', 'standbys that are not synchronous');
 like(hint($primary, 'synchronous_standbys'), qr/^ALTER SYSTEM SET \Q$good\E; /, 'the hint');
 $primary->safe_psql($auth, hint($primary, 'synchronous_standbys'));
