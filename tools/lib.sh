@@ -94,9 +94,11 @@ wanted_packages()
 	[ -r /usr/share/java/postgresql.jar ] || echo libpostgresql-jdbc-java
 	java --list-modules 2>/dev/null | grep -q jdk.compiler || echo default-jdk-headless
 	[ -x /usr/sbin/pgbouncer ] || echo pgbouncer
-	for program in pgbackrest faketime age gpg gpg-agent; do
+	for program in pgbackrest faketime age gpg gpg-agent patroni; do
 		command -v "$program" >/dev/null || echo "$program"
 	done
+	command -v etcd >/dev/null || echo etcd-server
+	has_python etcd || echo python3-etcd
 }
 
 # Of Debian's own Python, whatever else is in the path.

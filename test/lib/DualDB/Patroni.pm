@@ -15,7 +15,7 @@ our @EXPORT = qw(patroni_missing start_etcd new_member start_patroni kill_member
 
 # What the files say, and is so short here that a test can wait for it: a leader that
 # is killed is missed when its key has expired.
-my %TIMES = ('ttl: 30' => 'ttl: 12', 'loop_wait: 10' => 'loop_wait: 1', 'retry_timeout: 10' => 'retry_timeout: 5');
+my %TIMES = ('ttl: 30' => 'ttl: 20', 'loop_wait: 10' => 'loop_wait: 1', 'retry_timeout: 10' => 'retry_timeout: 5');
 
 my $REST = <<'EOP';
 import ssl, sys, urllib.error, urllib.request
