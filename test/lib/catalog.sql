@@ -22,7 +22,8 @@ FROM ours n ORDER BY n.nspname;
 
 \echo == relations
 SELECT c.oid::regclass, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
-	c.relowner::regrole, pg_temp.acl(c.relacl), obj_description(c.oid, 'pg_class')
+	c.relowner::regrole, pg_temp.acl(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))),
+	obj_description(c.oid, 'pg_class')
 FROM pg_class c JOIN ours n ON n.oid = c.relnamespace
 ORDER BY c.oid::regclass::text COLLATE "C";
 
