@@ -33,6 +33,20 @@ sub folder { my $path = "$place/$_[0]"; mkdir $path, 0700 or die $!; return $pat
 sub files { my ($folder) = @_; return join ' ', sort map { s/.*\///r =~ s/\d{8}T\d{6}Z/now/r } glob "$folder/*"; }
 sub holds { my ($file, @words) = @_; my $content = slurp_file($file); return scalar grep { index($content, $_) >= 0 } @words; }
 
+# A PATH on which these programs are shell scripts.
+sub fakes
+{
+	my ($name, %scripts) = @_;
+	my $bin = folder("bin_$name");
+
+	foreach my $program (keys %scripts)
+	{
+		append_to_file("$bin/$program", "#!/bin/sh\n$scripts{$program}\n");
+		chmod 0700, "$bin/$program" or die $!;
+	}
+	return "$bin:$ENV{PATH}";
+}
+
 # run_dump(environment, arguments) as the timer does
 sub run_dump
 {
@@ -120,8 +134,26 @@ ok((run_dump(\%recipient, 'aisales_auth', $folder, 30))[0], 'a dump to a folder 
 is(files($folder), join(' ', sort 'aisales_app-now.dump.age', "aisales_auth-now.dump.$other", 'aisales_auth-now.dump.age', 'aisales_auth-now.dump.gpg',
 		"aisales_auth-now.dump.$ending", "globals-now.sql.$other", "globals-now.sql.$ending", 'notes'), 'what is older than 30 days is gone');
 
+# a folder that is a link to where there is room
+my $linked = folder('linked');
+append_to_file("$linked/aisales_auth-20200101T000000Z.dump.$ending", 'x');
+utime time - 31 * 86400, time - 31 * 86400, glob "$linked/*" or die $!;
+symlink $linked, "$place/link" or die $!;
+ok((run_dump(\%recipient, 'aisales_auth', "$place/link", 30))[0], 'a dump by a link to the folder');
+is(scalar(grep { /20200101/ } glob "$linked/*"), 0, 'old ones are found there, too');
+
+# the other database's reader learns no password of a role
+my $without = folder('without');
+ok((run_dump({ %recipient, DUALDB_DUMP_PASSWORDS => 'no', PATH => fakes('without', pg_dumpall => 'echo "$@" >' . "$place/arguments") },
+			'aisales_app', $without, 7))[0], 'a dump without the passwords of roles');
+is(slurp_file("$place/arguments"), "--globals-only --no-role-passwords\n", 'asks for none');
+my ($globals) = run_command([ 'pg_dumpall', '-d', $node->connstr('postgres'), '--globals-only', '--no-role-passwords' ]);
+is(index($globals, 'SCRAM'), -1, 'and gets none');
+
 # what fails leaves nothing that looks like a dump
 $folder = folder('failed');
+my $taken = folder('taken');
+append_to_file("$taken/aisales_auth-20300101T000000Z.dump.$ending.part", 'of another one');
 foreach my $case (
 	[ 'a database that is not there', \%recipient, 'missing', $folder, 30, qr/pg_dump failed/ ],
 	[ 'no recipient', {}, 'aisales_auth', $folder, 30, qr/set DUALDB_DUMP_AGE_RECIPIENTS or/ ],
@@ -129,6 +161,14 @@ foreach my $case (
 		'aisales_auth', $folder, 30, qr/could not encrypt/ ],
 	[ 'a folder that is not there', \%recipient, 'aisales_auth', "$place/missing", 30, qr/no folder/ ],
 	[ 'no number of days', \%recipient, 'aisales_auth', $folder, 'x', qr/not a number of days/ ],
+	[ 'no day, which the new one would not survive', \%recipient, 'aisales_auth', $folder, 0, qr/not a number of days/ ],
+	[ 'a number in another base', \%recipient, 'aisales_auth', $folder, '010', qr/not a number of days/ ],
+	[ 'neither yes nor no', { %recipient, DUALDB_DUMP_PASSWORDS => 'none' }, 'aisales_auth', $folder, 30, qr/DUALDB_DUMP_PASSWORDS is yes or no/ ],
+	# all that is left of the pipe ends well
+	[ 'a shell that is killed with half of the dump', { %recipient, PATH => fakes('killed', pg_dump => 'echo half; kill -KILL $PPID') },
+		'aisales_auth', $folder, 30, qr/pg_dump failed/ ],
+	[ 'a dump of the same second', { %recipient, PATH => fakes('second', date => 'echo 20300101T000000Z') },
+		'aisales_auth', $taken, 30, qr/is being written/ ],
 	[ 'a name that is a path', \%recipient, '../x', $folder, 30, qr/cannot name files/ ])
 {
 	my ($name, $environment, @arguments) = @$case;
@@ -138,5 +178,6 @@ foreach my $case (
 	like($err, $expected, "$name: and says why");
 	is(scalar(grep { /aisales_auth|missing|x-/ } glob "$folder/*"), 0, "$name: without a dump");
 }
+is(join(' ', map { -s } glob "$taken/aisales_auth*"), length 'of another one', 'the other one goes on');
 
 done_testing();
