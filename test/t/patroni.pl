@@ -23,14 +23,22 @@ plan skip_all => $missing if $missing;
 my @nodes = map { PostgreSQL::Test::Cluster->new($_) } 'auth1', 'auth2', 'app1', 'app2';
 mkdir $_->basedir foreach @nodes;
 my $folder = $nodes[0]->basedir;
-my $tls = DualDB::TLS->new("$folder/tls", 'tests');
-$tls->issue('server', 'localhost', hosts => 'IP:127.0.0.1', peer => 1);
-$tls->issue($_->[0], $_->[1])
-  foreach [ 'patroni', 'patroni' ], [ 'replicator', 'dualdb_replicator' ], [ 'rewind', 'dualdb_rewind' ], [ 'bridge', 'app1-2027' ];
-make_key_file($tls->file('master.key'));
-my $etcd = start_etcd($tls, $folder);
-my ($auth1, $auth2) = map { new_member($_, 'auth.yml', $etcd, $tls) } @nodes[ 0, 1 ];
-my ($app1, $app2) = map { new_member($_, 'app.yml', $etcd, $tls) } @nodes[ 2, 3 ];
+my (%tls, %control, %etcd);
+foreach my $cluster ('auth', 'app')
+{
+	$tls{$cluster} = DualDB::TLS->new("$folder/tls_$cluster", $cluster);
+	$tls{$cluster}->issue('server', 'localhost', hosts => 'IP:127.0.0.1', peer => 1);
+	$tls{$cluster}->issue(@$_) foreach [ 'replicator', 'dualdb_replicator' ], [ 'rewind', 'dualdb_rewind' ];
+	$control{$cluster} = DualDB::TLS->new("$folder/control_$cluster", "$cluster control");
+	$control{$cluster}->issue('patroni', 'patroni');
+	mkdir "$folder/$cluster" or die $!;
+	$etcd{$cluster} = start_etcd($control{$cluster}, "$folder/$cluster");
+}
+$tls{auth}->issue('bridge', 'app1-2027');
+make_key_file($tls{auth}->file('master.key'));
+my ($auth1, $auth2) = map { new_member($_, 'auth.yml', $etcd{auth}, $tls{auth}, $control{auth}) } @nodes[ 0, 1 ];
+my ($app1, $app2) = map { new_member($_, 'app.yml', $etcd{app}, $tls{app}, $control{app}) } @nodes[ 2, 3 ];
+my $in_charge = $control{auth}->file('patroni');
 
 # the leaders are made and set up; then the others are made from them
 start_patroni($_) foreach $auth1, $app1;
@@ -39,8 +47,8 @@ set_up_auth($auth1->{node});
 start_patroni($auth2);
 wait_for_role('leader', $app1);
 set_up_app($app1->{node}, sprintf "auth_host => '127.0.0.1,127.0.0.1', auth_port => %d", $auth1->{node}->port);
-server_options($app1->{node}, port => join(',', map { $_->{node}->port } $auth1, $auth2), sslrootcert => $tls->authority,
-	sslcert => $tls->file('bridge.crt'), sslkey => $tls->file('bridge.key'));
+server_options($app1->{node}, port => join(',', map { $_->{node}->port } $auth1, $auth2), sslrootcert => $tls{auth}->authority,
+	sslcert => $tls{auth}->file('bridge.crt'), sslkey => $tls{auth}->file('bridge.key'));
 start_patroni($app2);
 wait_for_role('sync_standby', $auth2);
 wait_for_role('replica', $app2);
@@ -55,7 +63,7 @@ sub ask
 	my ($database, $role, $members, $sql) = @_;
 	local $ENV{PGPASSWORD} = $secret;
 	my $session = DualDB::Session->to(multi_host($database, $role, 'read-write', map { $_->{node} } @$members)
-		  =~ s/host=\S+/host=127.0.0.1,127.0.0.1/r . ' sslmode=verify-full sslrootcert=' . $tls->authority);
+		  =~ s/host=\S+/host=127.0.0.1,127.0.0.1/r . ' sslmode=verify-full sslrootcert=' . $members->[0]{tls}->authority);
 	my $answer = $session->ask($sql);
 
 	$session->end;
@@ -92,12 +100,35 @@ is(verify_finds($auth1->{node}, 'aisales_auth'), 'warning synchronous_standbys',
 is(verify_finds(@$_), '', 'and finds no error on ' . $_->[0]->name)
   foreach [ $auth2->{node}, 'aisales_auth' ], [ $app1->{node}, 'aisales_app' ], [ $app2->{node}, 'aisales_app' ];
 
+# What an app server has is good for nothing at the auth cluster: whoever can change its
+# settings can run programs there.
+my %theirs = (bridge => $tls{auth}->file('bridge'), server => $tls{app}->file('server'), patroni => $control{app}->file('patroni'));
+foreach my $name (sort keys %theirs)
+{
+	my ($answer) = rest($auth1, 'PATCH', '/config', $theirs{$name}, '{"postgresql": {"parameters": {"archive_command": "true"}}}');
+	isnt($answer // 'none', '200', "the REST API changes nothing by an app server's $name.crt");
+	is((https('GET', "https://$etcd{auth}/version", $control{auth}, $theirs{$name}))[0], undef, 'and etcd does not answer');
+}
+is((rest($auth1, 'PATCH', '/config', $in_charge, '{"postgresql": {"parameters": {"work_mem": "5MB"}}}'))[0], '200', 'control: it does by an auth server\'s');
+is((https('GET', "https://$etcd{auth}/version", $control{auth}, $in_charge))[0], '200', 'control: and etcd answers');
+unlike((rest($auth1, 'GET', '/config'))[1], qr/archive_command/, 'nothing has been changed');
+sub replicates
+{
+	my ($tls) = @_;
+	my $files = join ' ', map { "$_->[0]=" . $tls->file($_->[1]) } [ 'sslcert', 'replicator.crt' ], [ 'sslkey', 'replicator.key' ];
+
+	return (run_command([ 'psql', '-XAtc', 'IDENTIFY_SYSTEM', sprintf 'host=127.0.0.1 port=%d user=dualdb_replicator replication=true sslmode=verify-full sslrootcert=%s %s',
+				$auth1->{node}->port, $tls{auth}->authority, $files ]))[0] ne '';
+}
+ok(!replicates($tls{app}), 'nor does the replicator.crt of an app server copy the auth cluster');
+ok(replicates($tls{auth}), 'control: that of an auth server does');
+
 # a switchover
 my $switchover = '{"leader": "auth1", "candidate": "auth2"}';
 my ($status) = rest($auth1, 'POST', '/switchover', undef, $switchover);
 is($status, '403', 'nobody switches over without a certificate');
 is((rest($auth1, 'GET', '/leader'))[0], '200', 'and the leader is the same');
-($status) = rest($auth1, 'POST', '/switchover', 'patroni', $switchover);
+($status) = rest($auth1, 'POST', '/switchover', $in_charge, $switchover);
 is($status, '200', 'control: with it they do');
 wait_for_role('leader', $auth2);
 wait_for_role('sync_standby', $auth1);

@@ -1,4 +1,4 @@
-# Clusters that Patroni runs, by the files of contrib/patroni, and an etcd for them.
+# Clusters that Patroni runs, by the files of contrib/patroni, and etcds for them.
 
 package DualDB::Patroni;
 
@@ -11,7 +11,7 @@ use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(patroni_missing start_etcd new_member start_patroni kill_member rest wait_for_role);
+our @EXPORT = qw(patroni_missing start_etcd new_member start_patroni kill_member https rest wait_for_role);
 
 # What the files say, and is so short here that a test can wait for it: a leader that
 # is killed is missed when its key has expired.
@@ -60,25 +60,27 @@ sub start_process
 	return $pid;
 }
 
-# Returns host and port for clients, who need a certificate.
+# start_etcd(authority of its clients, folder): returns host and port.
 sub start_etcd
 {
-	my ($tls, $folder) = @_;
+	my ($control, $folder) = @_;
 	my ($client, $peer) = map { '127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port() } 1 .. 2;
 
-	start_process('etcd', 'etcd', '--name', 'etcd1', '--data-dir', "$folder/etcd",
+	$control->issue('etcd', 'localhost', hosts => 'IP:127.0.0.1', peer => 1);
+	start_process("etcd_$client", 'etcd', '--name', 'etcd1', '--data-dir', "$folder/etcd",
 		'--listen-client-urls', "https://$client", '--advertise-client-urls', "https://$client",
 		'--listen-peer-urls', "http://$peer", '--initial-advertise-peer-urls', "http://$peer",
-		'--initial-cluster', "etcd1=http://$peer", '--client-cert-auth', '--trusted-ca-file', $tls->authority,
-		'--cert-file', $tls->file('server.crt'), '--key-file', $tls->file('server.key'));
+		'--initial-cluster', "etcd1=http://$peer", '--client-cert-auth', '--trusted-ca-file', $control->authority,
+		'--cert-file', $control->file('etcd.crt'), '--key-file', $control->file('etcd.key'));
 	return $client;
 }
 
-# new_member(node, file of contrib/patroni, etcd, authority): a node that is not
-# initialized, with its configuration: the file's, with the names of this place.
+# new_member(node, file of contrib/patroni, etcd, authority, that of who may change
+# things): a node that is not initialized, with its configuration: the file's, with the
+# names of this place.
 sub new_member
 {
-	my ($node, $file, $etcd, $tls) = @_;
+	my ($node, $file, $etcd, $tls, $control) = @_;
 	my ($cluster) = $file =~ /(\w+)\.yml/;
 	my $yaml = slurp_file("$FindBin::RealBin/../../contrib/patroni/$file");
 	my ($bin) = run_command([ 'pg_config', '--bindir' ]);
@@ -86,7 +88,8 @@ sub new_member
 	my $server = '127.0.0.1:' . $node->port;
 	my @here = (
 		%TIMES,
-		'etcd1.example.com:2379,etcd2.example.com:2379,etcd3.example.com:2379' => $etcd,
+		join(',', map { "etcd$_.$cluster.example.com:2379" } 1 .. 3) => $etcd,
+		'/etc/dualdb/control-ca.crt' => $control->authority, '/etc/dualdb/patroni.' => $control->file('patroni.'),
 		'/etc/dualdb/' => $tls->file(''),
 		'0.0.0.0:8008' => $api, "${cluster}1.example.com:8008" => $api,
 		'0.0.0.0:5432' => $server, "${cluster}1.example.com:5432" => $server,
@@ -95,7 +98,7 @@ sub new_member
 		'/usr/lib/postgresql/15/bin' => $bin,
 		'/var/run/postgresql' => $node->host,
 		'username: postgres' => 'username: ' . getpwuid($<),
-		($cluster eq 'auth' ? ('10.0.0.2/32' => '127.0.0.1/32', '10.0.0.0/28' => '127.0.0.1/32') : ('10.0.0.16/28' => '127.0.0.1/32')),
+		($cluster eq 'auth' ? ('10.0.0.0/28' => '127.0.0.1/32') : ()), '10.0.0.16/28' => '127.0.0.1/32',
 		'10.0.0.0/24' => '127.0.0.1/32');
 
 	while (my ($there, $here) = splice @here, 0, 2)
@@ -126,15 +129,22 @@ sub kill_member
 	return;
 }
 
-# rest(member, method, path, certificate, body): status and what it says.
-sub rest
+# https(method, address, its authority, certificate, body): status and what it says; none
+# when it ends the connection.
+sub https
 {
-	my ($member, $method, $path, $certificate, $body) = @_;
-	my ($out) = run_command([
-			'/usr/bin/python3', '-c', $REST, $method, $member->{api} . $path, $member->{tls}->authority,
-			$certificate ? $member->{tls}->file($certificate) : '', $body // '' ]);
+	my ($method, $address, $tls, $certificate, $body) = @_;
+	my ($out) = run_command([ '/usr/bin/python3', '-c', $REST, $method, $address, $tls->authority, $certificate // '', $body // '' ]);
 
 	return split / /, $out, 2;
+}
+
+# rest(member, method, path, certificate, body): the same of a member.
+sub rest
+{
+	my ($member, $method, $path, @rest) = @_;
+
+	return https($method, $member->{api} . $path, $member->{tls}, @rest);
 }
 
 # What Patroni takes it for: leader, sync_standby or replica, when it runs.
@@ -170,8 +180,8 @@ END
 {
 	my $status = $?;
 
-	kill 'TERM', grep { $running{$_} ne 'etcd' } keys %running;
-	waitpid $_, 0 foreach grep { $running{$_} ne 'etcd' } keys %running;
+	kill 'TERM', grep { $running{$_} !~ /^etcd/ } keys %running;
+	waitpid $_, 0 foreach grep { $running{$_} !~ /^etcd/ } keys %running;
 	kill 'TERM', keys %running;
 	waitpid $_, 0 foreach keys %running;
 	$? = $status;
