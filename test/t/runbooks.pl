@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use DualDB::Docs;
+use DualDB::Session;
 use DualDB::Test;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -85,14 +86,19 @@ foreach my $file ('phases', 'failover', 'upgrade-extension')
 	works_ok($file);
 }
 
-# restore: everybody logs in again
-my (undef, $refresh_token) = login_tokens($node, 'ann@example.com');
+# restore: everybody logs in again, and what may have been ended after the moment is
+my ($token, $refresh_token) = login_tokens($node, 'ann@example.com');
+my $api_key = new_key();
+my $reset = auth("SELECT token FROM auth.request_password_reset('ann\@example.com')");
+is(join(' ', status_of("verify_api_key('$api_key')"), refused('aisales_app', $token)), 'ok good', 'control: all of it is good');
 run_section('runbooks/restore.md');
-is(status_of("refresh('$refresh_token')"), 'revoked', 'all sessions have ended');
+is(join(' ', status_of("refresh('$refresh_token')"), status_of("verify_api_key('$api_key')"), status_of("reset_password('$reset', '$password')")),
+	'revoked revoked invalid_credentials', 'sessions, API keys and tokens by mail have ended');
+is(join(' ', map { refused($_, $token) } 'aisales_auth', 'aisales_app'), 'refused refused', 'access tokens, too');
 works_ok('restore');
 
 # rotation: tokens of before are good
-my ($token) = login_tokens($node, 'ann@example.com');
+($token) = login_tokens($node, 'ann@example.com');
 auth("SELECT auth.create_api_key('$ann', 'soon', '{}', now() + interval '1 week')");
 my $out = run_section('runbooks/key-rotation.md');
 like($out, qr/\|soon\|ann\@example\.com\|/, 'a key that is to be rotated is listed');
@@ -107,7 +113,7 @@ is(join(' ', map { refused($_, $token) } 'aisales_auth', 'aisales_app'), 'refuse
 works_ok('the loss of a signing key');
 
 ($token, $refresh_token) = login_tokens($node, 'ann@example.com');
-my $api_key = new_key();
+$api_key = new_key();
 auth("SELECT auth.enroll_totp('$bob')");
 $out = run_section('runbooks/key-compromise.md', 'The master key');
 like($out, qr/^bob\@example\.com$/m, 'whose second factor is known is listed');
@@ -120,13 +126,27 @@ run_section('runbooks/key-compromise.md', 'An API key');
 is(join(' ', map { status_of("verify_api_key('$_')") } $stolen, $bobs), 'revoked ok', 'the keys of one user are revoked');
 works_ok('the loss of an API key');
 
-my ($cut, $ended, $let_in) = sql_blocks('runbooks/key-compromise.md', 'A stolen app server');
+my ($cut, $ended, $seen, $let_in) = sql_blocks('runbooks/key-compromise.md', 'A stolen app server');
 app('SELECT dualdb.sync()');
+auth('CREATE ROLE orm_login LOGIN IN ROLE dualdb_auth_orm');
+$node->append_conf('pg_hba.conf', 'local all orm_login trust');
+$node->reload;
+$api_key = new_key();
+$reset = auth("SELECT token FROM auth.request_password_reset('ann\@example.com')");
+auth("SELECT auth.create_role('planted', '{everything}'), auth.grant_role('$bob', 'planted')");
+($token, $refresh_token) = login_tokens($node, 'ann@example.com');
+my %open = map { ($_ => DualDB::Session->new($node, 'aisales_auth', $_)) } 'auth_login', 'orm_login';
+is($open{$_}->ask('SELECT 1'), '1', "control: a session of $_") foreach sort keys %open;
 $node->safe_psql(@$cut);
 error_is($node, 'aisales_app', $superuser, 'SELECT dualdb.sync()', qr/^08/, 'a stolen app server is cut off');
 error_is($node, 'aisales_auth', 'auth_login', "SELECT auth.login('ann\@example.com', '$password')", qr/^42501: /, 'its application does not log in');
+is(auth(q{SELECT count(*) FROM pg_stat_activity a WHERE a.usename IN ('auth_login', 'orm_login')}), '0', 'nor go on');
+is(join(' ', status_of("verify_api_key('$api_key')"), refused('aisales_auth', $token)), 'ok good', 'control: what it has seen is still good');
 $node->safe_psql(@$ended);
+like($node->safe_psql(@$seen), qr/\|authz_change\|bob\@example\.com\|planted$/m, 'what it has done is listed');
 $node->safe_psql(@$let_in);
+is(join(' ', status_of("refresh('$refresh_token')"), status_of("verify_api_key('$api_key')"), status_of("reset_password('$reset', '$password')"),
+		refused('aisales_auth', $token)), 'revoked revoked invalid_credentials refused', 'nothing that it has seen is good');
 is((psql_as($node, 'aisales_auth', 'auth_login', "SELECT status FROM auth.login('ann\@example.com', '$password')"))[1], 'ok', 'and afterwards it does');
 works_ok('a stolen app server');
 run_section('runbooks/key-compromise.md', 'A stolen backup of the auth database');
@@ -155,7 +175,7 @@ $out = run_section('runbooks/login-failures.md');
 like($out, qr/^203\.0\.113\.7\|21\|0\|/m, 'where they came from');
 like($out, qr/^\Q$ann\E\|ann\@example\.com\|203\.0\.113\.7\|/m, 'and whose account is taken over');
 is(join(' ', status_of("login('ann\@example.com', '$password')"), status_of("refresh('$refresh_token')")), 'invalid_credentials revoked', 'which nothing opens');
-my $reset = auth("SELECT token FROM auth.request_password_reset('ann\@example.com')");
+$reset = auth("SELECT token FROM auth.request_password_reset('ann\@example.com')");
 is(join(' ', status_of("reset_password('$reset', '$password')"), status_of("login('ann\@example.com', '$password')")), 'ok ok', 'until its owner resets the password');
 works_ok('failing logins');
 
