@@ -1,7 +1,9 @@
 -- Revocations: what ends access tokens before they expire.
 --
 -- In this database they count at once, in the app database after its next sync.  A
--- revocation is kept for as long as a token that it is about can live.
+-- revocation is kept for as long as a token that it is about can live.  API keys are
+-- exchanged for tokens on standbys, too, and one that is behind does so when the key
+-- has been revoked: what is about keys is kept for a day longer than that.
 
 CREATE OR REPLACE FUNCTION auth.add_revocation(
 	kind text, id text, min_version integer DEFAULT NULL)
@@ -11,7 +13,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO dualdb.revocations AS r (kind, id, min_version, expires_at, origin)
 	VALUES ($1, $2, $3, clock_timestamp() + dualdb.setting('access_token_ttl')::interval
-		+ 2 * dualdb.setting('leeway')::interval, 'local')
+		+ 2 * dualdb.setting('leeway')::interval
+		+ CASE WHEN $1 = 'user' OR EXISTS (SELECT FROM auth.api_keys k WHERE k.id = $2)
+			THEN interval '1 day' ELSE interval '0' END, 'local')
 	ON CONFLICT (kind, id) DO UPDATE SET min_version = excluded.min_version,
 		expires_at = excluded.expires_at, change_xid = excluded.change_xid
 $$;

@@ -73,6 +73,31 @@ IPC::Run::finish($session);
 is($standby->safe_psql('aisales_auth', "SELECT dualdb.jwt_verify('$token') ->> 'sub'"), $user,
 	'and is still good where it was not revoked');
 
+# a standby that is behind by more than a token's life exchanges a key that has been
+# revoked, and rights that have been taken away, for a token that nobody takes
+$primary->append_conf('postgresql.conf', "dualdb.access_token_ttl = '2s'\ndualdb.leeway = 0");
+$standby->append_conf('postgresql.conf', "dualdb.access_token_ttl = '2s'\ndualdb.leeway = 0");
+$_->restart foreach $primary, $standby;
+sub owner { return $primary->safe_psql('aisales_auth', shift); }
+my $bob = register($primary, 'bob@example.com', 'Bob');
+my %key = map { (split /\|/)[0, 1] } split /\n/,
+  owner("SELECT n, (SELECT k.api_key FROM auth.create_api_key(CASE n WHEN 'other' THEN '$bob' ELSE '$user' END, n, '{}') k) FROM unnest('{kept,revoked,other}'::text[]) n");
+$primary->wait_for_catchup($standby);
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+sub exchanged
+{
+	my ($name) = @_;
+	return (psql_as($standby, 'aisales_auth', 'auth_login', "SELECT access_token FROM auth.exchange_api_key('$key{$name}')"))[1];
+}
+owner("SELECT auth.revoke_api_key(k.id) FROM auth.api_keys k WHERE k.name = 'revoked'; SELECT auth.set_user_active('$bob', false)");
+$primary->poll_query_until('aisales_auth', q{SELECT clock_timestamp() > max(k.revoked_at) + interval '3 s' FROM auth.api_keys k}) or die;
+is(psql_error($primary, 'aisales_auth', $superuser, "SELECT dualdb.jwt_verify('" . exchanged('kept') . "')"), '', 'control: the token of a key that is good');
+error_is($primary, 'aisales_auth', $superuser, "SELECT dualdb.jwt_verify('" . exchanged($_->[0]) . "')", qr/^28000: token is not valid/, "that of $_->[1]")
+  foreach [ 'revoked', 'a key that has been revoked' ], [ 'other', 'a key of a user who has been locked out' ];
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
+$primary->wait_for_catchup($standby);
+is(exchanged('revoked'), '', 'and later there is none');
+
 # what has never been connected to a primary cannot name it
 $standby->append_conf('postgresql.conf', "primary_conninfo = ''");
 $standby->restart;
