@@ -173,7 +173,7 @@ AS $$
 			w.type, w.line_number)
 	FROM dualdb.verify_hba_ways(sides) w
 	WHERE w.to_auth AND w.method <> 'reject' AND w.type IN ('host', 'hostnossl', 'hostnogssenc')
-		AND NOT coalesce(w.address ~ '^(127\.|::1 |samehost$|localhost$)', false)
+		AND NOT coalesce(w.address ~ '^(127\.\S+ 255\.|::1 (ffff:?){8}$|samehost$|localhost$)', false)
 $$;
 COMMENT ON FUNCTION dualdb.verify_hba_bridge(text[]) IS
 	'internal: verify_setup() of where and how pg_hba.conf lets the bridge role in';

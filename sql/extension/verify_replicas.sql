@@ -100,10 +100,10 @@ AS $$
 	WHERE h.wanted IS NULL AND h.standbys > 0 AND 'auth' = ANY (sides)
 	UNION ALL
 	SELECT 'warning', 'synchronous_standbys',
-		format('synchronous_commit is %s %s: what is acknowledged is on no standby yet.', s.value, s.place),
+		format('synchronous_commit is %s %s: what is acknowledged is on no standby''s disk yet.', s.value, s.place),
 		format('%s SET synchronous_commit = on;', s.change)
 	FROM here h, dualdb.verify_settings() s
-	WHERE s.name = 'synchronous_commit' AND s.value IN ('off', 'local') AND h.wanted IS NOT NULL
+	WHERE s.name = 'synchronous_commit' AND s.value IN ('off', 'local', 'remote_write') AND h.wanted IS NOT NULL
 		AND 'auth' = ANY (sides)
 $$;
 COMMENT ON FUNCTION dualdb.verify_synchrony(text[]) IS
@@ -167,7 +167,7 @@ AS $$
 	FROM dualdb.verify_hba_first('dualdb_replicator', 'replication') f
 	WHERE to_regrole('dualdb_replicator') IS NOT NULL AND f.method <> 'reject' AND f.type <> 'local'
 		AND (f.type <> 'hostssl' OR f.method NOT IN ('scram-sha-256', 'cert'))
-		AND NOT coalesce(f.address ~ '^(127\.|::1 |samehost$|localhost$)', false)
+		AND NOT coalesce(f.address ~ '^(127\.\S+ 255\.|::1 (ffff:?){8}$|samehost$|localhost$)', false)
 $$;
 COMMENT ON FUNCTION dualdb.verify_standby(text[]) IS
 	'internal: verify_setup() of a standby''s settings, and of how one gets in here';

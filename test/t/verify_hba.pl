@@ -63,11 +63,12 @@ lines_say('error|hba_bridge_method', qr/^Put "local/, "$local password");
 lines_say('error|hba_bridge_method', qr/^Put "local/, "$local md5");
 lines_say('error|hba_bridge_method', qr/^Put "host all,replication dualdb_bridge all reject" before line 1 of pg_hba.conf, after a hostssl line/,
 	"hostssl $auth $_ md5") foreach 'dualdb_bridge 10.0.0.1/32', 'all 0.0.0.0/0';
-lines_say('error|hba_bridge_tls', qr/^Write hostssl instead of host in line 1/, "host $auth dualdb_bridge 10.0.0.1/32 scram-sha-256");
+lines_say('error|hba_bridge_tls', qr/^Write hostssl instead of host in line 1/, "host $auth dualdb_bridge $_ scram-sha-256")
+  foreach '10.0.0.1/32', '127.0.0.1/1', '::1/0';
 lines_say('error|hba_bridge_tls', qr/^Write hostssl instead of hostnossl in line 1/, "hostnossl $auth all all scram-sha-256");
 
 # control: lines that are in order, by first match
-foreach my $lines (["hostssl $auth dualdb_bridge 10.0.0.1/32 cert"], ["host $auth dualdb_bridge 127.0.0.1/32 scram-sha-256"],
+foreach my $lines (["hostssl $auth dualdb_bridge 10.0.0.1/32 cert"], (map { ["host $auth dualdb_bridge $_ scram-sha-256"] } '127.0.0.1/32', '127.0.0.0/8', '::1/128', 'samehost'),
 	["hostssl $auth dualdb_bridge all scram-sha-256"],
 	[ 'local all dualdb_bridge reject' ],
 	[ 'host all,replication dualdb_bridge all reject', 'host all,replication carol all scram-sha-256', 'hostssl all all all scram-sha-256' ],

@@ -115,10 +115,16 @@ foreach my $control ('*', 'dualdb_standby_1, dualdb_standby_2', 'ANY 1 (dualdb_s
 	$primary->poll_query_until($auth, "SELECT current_setting('$names') = '$control'") or die 'the setting did not arrive';
 	found_is($primary, '', "control: $control");
 }
-$primary->safe_psql($auth, 'ALTER ROLE auth_login SET synchronous_commit = local');
-found_is($primary, 'warning|synchronous_standbys', 'a role that does not wait');
-$primary->safe_psql($auth, hint($primary, 'synchronous_standbys'));
-found_is($primary, '', 'mended by the hint');
+foreach my $value ('local', 'remote_write')
+{
+	$primary->safe_psql($auth, "ALTER ROLE auth_login SET synchronous_commit = $value");
+	found_is($primary, 'warning|synchronous_standbys', "a role that does not wait for the disk of a standby: $value");
+	$primary->safe_psql($auth, hint($primary, 'synchronous_standbys'));
+	found_is($primary, '', 'mended by the hint');
+}
+$primary->safe_psql($auth, 'ALTER ROLE auth_login SET synchronous_commit = remote_apply');
+found_is($primary, '', 'control: one that waits for longer');
+$primary->safe_psql($auth, 'ALTER ROLE auth_login RESET synchronous_commit');
 
 # slots
 setting_ok($primary, 'max_slot_wal_keep_size = -1', 'warning|slot_wal');
@@ -150,6 +156,8 @@ $primary->safe_psql($auth, "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'");
 # how standbys get in
 my $line = 'replication dualdb_replicator 10.0.0.11/32';
 foreach ([ "host $line scram-sha-256", 1 ], [ "hostnossl $line scram-sha-256", 1 ], [ "hostssl $line md5", 1 ],
+	[ 'host replication dualdb_replicator 127.0.0.1/1 scram-sha-256', 1 ], [ 'host replication dualdb_replicator ::1/0 scram-sha-256', 1 ],
+	[ 'host replication dualdb_replicator ::1/128 scram-sha-256', 0 ],
 	[ "hostssl $line scram-sha-256", 0 ], [ "hostssl $line cert", 0 ], [ 'host replication dualdb_replicator 127.0.0.1/32 scram-sha-256', 0 ])
 {
 	hba($_->[0]);
