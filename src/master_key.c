@@ -64,6 +64,39 @@ check_file(int fd)
 	return MASTER_KEY_OK;
 }
 
+/*
+ * Keep of each key the first.  One that is there twice would be the current key
+ * and another one, which there is always something to be sealed anew under.
+ */
+static int
+drop_repeated(MasterKeys *keys, int n)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		int			j = 0;
+
+		while (j < kept &&
+			   sodium_memcmp(keys->key[j], keys->key[i], MASTER_KEY_LEN) != 0)
+			j++;
+		if (j == kept)
+			memmove(keys->key[kept++], keys->key[i], MASTER_KEY_LEN);
+	}
+	return kept;
+}
+
+static bool
+has_zeros(const MasterKeys *keys)
+{
+	for (int i = 0; i < keys->n; i++)
+	{
+		if (sodium_is_zero(keys->key[i], MASTER_KEY_LEN))
+			return true;
+	}
+	return false;
+}
+
 /* Read the keys straight into locked memory. */
 static MasterKeyStatus
 read_keys(int fd)
@@ -84,7 +117,12 @@ read_keys(int fd)
 		errno = save_errno;
 		return size < 0 ? MASTER_KEY_UNREADABLE : MASTER_KEY_WRONG_SIZE;
 	}
-	keys->n = (int) (size / MASTER_KEY_LEN);
+	keys->n = drop_repeated(keys, (int) (size / MASTER_KEY_LEN));
+	if (has_zeros(keys))
+	{
+		sodium_free(keys);
+		return MASTER_KEY_ZEROS;
+	}
 	sodium_mprotect_readonly(keys);
 	held_keys = keys;
 	return MASTER_KEY_OK;

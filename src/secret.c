@@ -27,6 +27,8 @@ master_key_problem(MasterKeyStatus status)
 			return "The file's mode must be 0600 or stricter.";
 		case MASTER_KEY_WRONG_SIZE:
 			return "The file must hold exactly 32 bytes, or as many for each key in a rotation of the master key.";
+		case MASTER_KEY_ZEROS:
+			return "A key in the file is all zeros: it has not been written to disk. Bring the file back from its copy.";
 		case MASTER_KEY_IN_DATA_DIRECTORY:
 			return "The file must lie outside the data directory, where backups and replicas would carry it along.";
 		case MASTER_KEY_NO_MEMORY:

@@ -94,6 +94,11 @@ is(service($by_code), 'invalid_credentials', 'with the old key all is well');
 is(hints('other_keys'), 'SELECT * FROM auth.reseal();', 'the hint of verify_setup()');
 is(owner(hints('other_keys')), 'ok|3', 'seals the rest');
 is(hints('other_keys'), 'Go on with the rotation of the master key, or write a key file without this key.', 'and says what comes then');
+use_keys($node, $new, $new, $old);
+is(usage($node), 'current|1|2|2 other|0|0|0', 'a key that is there twice is one');
+is(owner('SELECT rows_resealed FROM auth.reseal()'), '0', 'and nothing is to be sealed anew under it');
+use_keys($node, "\0" x 32, $new);
+refused_ok($by_code, qr/F0000: key file refused\nHINT:  A key in the file is all zeros/, 'a key of zeros');
 use_keys($node, $new);
 is(verified(), '', 'without the old key all is well');
 

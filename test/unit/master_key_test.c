@@ -24,15 +24,21 @@ static const char key_bytes[] =
 "4123456789abcdef0123456789ABCDEF";
 
 static void
-write_key(const char *path, size_t len, mode_t mode)
+write_bytes(const char *path, const char *bytes, size_t len, mode_t mode)
 {
 	FILE	   *file;
 
 	unlink(path);
 	file = fopen(path, "w");
-	if (file == NULL || fwrite(key_bytes, 1, len, file) != len ||
+	if (file == NULL || fwrite(bytes, 1, len, file) != len ||
 		fclose(file) != 0 || chmod(path, mode) != 0)
 		abort();
+}
+
+static void
+write_key(const char *path, size_t len, mode_t mode)
+{
+	write_bytes(path, key_bytes, len, mode);
 }
 
 /* The answer for a file, with nothing remembered before or after. */
@@ -133,6 +139,42 @@ test_several(void)
 		   "in their order");
 	}
 	master_key_forget();
+}
+
+/* As when a step of a rotation is run twice. */
+static void
+test_repeated(void)
+{
+	char		bytes[4 * MASTER_KEY_LEN];
+	const MasterKeys *keys = NULL;
+
+	memcpy(bytes, key_bytes, MASTER_KEY_LEN);
+	memcpy(bytes + MASTER_KEY_LEN, key_bytes, 2 * MASTER_KEY_LEN);
+	memcpy(bytes + 3 * MASTER_KEY_LEN, key_bytes + MASTER_KEY_LEN, MASTER_KEY_LEN);
+	write_bytes("repeated", bytes, sizeof(bytes), 0600);
+	master_key_forget();
+	is_int(master_key_load("repeated", "data", &keys), MASTER_KEY_OK,
+		   "keys that are there twice");
+	is_int(keys->n, 2, "are there once");
+	ok(memcmp(keys->key, key_bytes, 2 * MASTER_KEY_LEN) == 0,
+	   "in the order in which they come first");
+	master_key_forget();
+}
+
+/* As a file system may leave a file that was not on disk when the power went. */
+static void
+test_zeros(void)
+{
+	char		bytes[2 * MASTER_KEY_LEN] = {0};
+
+	write_bytes("zeros", bytes, MASTER_KEY_LEN, 0600);
+	is_int(load("zeros"), MASTER_KEY_ZEROS, "a file of zeros");
+	memcpy(bytes, key_bytes, MASTER_KEY_LEN);
+	write_bytes("zeros", bytes, sizeof(bytes), 0600);
+	is_int(load("zeros"), MASTER_KEY_ZEROS, "one that ends with a key of zeros");
+	bytes[sizeof(bytes) - 1] = 1;
+	write_bytes("zeros", bytes, sizeof(bytes), 0600);
+	is_int(load("zeros"), MASTER_KEY_OK, "a key with one bit");
 }
 
 static void
@@ -292,6 +334,8 @@ main(void)
 	test_owner();
 	test_size();
 	test_several();
+	test_repeated();
+	test_zeros();
 	test_kind();
 	test_links();
 	test_data_directory(base);
