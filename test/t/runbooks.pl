@@ -149,6 +149,24 @@ is(join(' ', status_of("refresh('$refresh_token')"), status_of("verify_api_key('
 		refused('aisales_auth', $token)), 'revoked revoked invalid_credentials refused', 'nothing that it has seen is good');
 is((psql_as($node, 'aisales_auth', 'auth_login', "SELECT status FROM auth.login('ann\@example.com', '$password')"))[1], 'ok', 'and afterwards it does');
 works_ok('a stolen app server');
+
+# a standby that takes everything along, and another one that is still ours
+auth('SELECT count(*) FROM dualdb.setup_replicas(2)');
+auth("ALTER ROLE dualdb_replicator PASSWORD 'planted'");
+my %standby;
+foreach my $name ('dualdb_standby_1', 'dualdb_standby_2')
+{
+	mkdir $node->basedir . "/$name" or die $!;
+	$standby{$name} = IPC::Run::start([ 'pg_receivewal', '--no-loop', '-S', $name, '-D', $node->basedir . "/$name", '-d', $node->connstr . " application_name=$name" ], '2>', '/dev/null');
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = '$name'") or die "$name does not stream";
+}
+run_section('runbooks/key-compromise.md', 'A stolen standby');
+is($node->safe_psql('postgres', 'SELECT r.application_name, s.slot_name FROM pg_stat_replication r, pg_replication_slots s'),
+	'dualdb_standby_1|dualdb_standby_1', 'a stolen standby is cut off, the other one is not');
+is($node->safe_psql('postgres', "SELECT rolpassword IS NULL FROM pg_authid WHERE rolname = 'dualdb_replicator'"), 't', 'and its password is void');
+$_->kill_kill foreach values %standby;
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_replication");
+$node->safe_psql('postgres', "SELECT pg_drop_replication_slot('dualdb_standby_1')");
 run_section('runbooks/key-compromise.md', 'A stolen backup of the auth database');
 
 # a slot that nobody uses
