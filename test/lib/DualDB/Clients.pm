@@ -101,12 +101,13 @@ sub set_login_password
 	return;
 }
 
-# Where the examples connect to: the server itself, or a pooler in front of it.
+# Where the examples connect to: the server itself, or poolers in front of it.
 sub set_environment
 {
 	my ($tls, $port, %options) = @_;
 	my $passwords = $tls->file('passwords');
 	my $parameters = 'sslmode=verify-full&sslrootcert=' . $tls->authority;
+	my $auth_port = $options{auth_port} // $port;
 	my $app_parameters = join '&', $parameters, $options{jdbc} // ();
 
 	open my $file, '>', $passwords or die "cannot write $passwords: $!";
@@ -114,9 +115,9 @@ sub set_environment
 	close $file;
 	chmod 0600, $passwords or die "cannot chmod $passwords: $!";
 	$ENV{PGPASSFILE} = $passwords;
-	$ENV{AUTH_DATABASE_URL} = "postgresql://backend_auth\@127.0.0.1:$port/aisales_auth?$parameters";
+	$ENV{AUTH_DATABASE_URL} = "postgresql://backend_auth\@127.0.0.1:$auth_port/aisales_auth?$parameters";
 	$ENV{APP_DATABASE_URL} = "postgresql://backend_user\@127.0.0.1:$port/aisales_app?$parameters";
-	$ENV{AUTH_JDBC_URL} = "jdbc:postgresql://127.0.0.1:$port/aisales_auth?user=backend_auth&$app_parameters";
+	$ENV{AUTH_JDBC_URL} = "jdbc:postgresql://127.0.0.1:$auth_port/aisales_auth?user=backend_auth&$app_parameters";
 	$ENV{APP_JDBC_URL} = "jdbc:postgresql://127.0.0.1:$port/aisales_app?user=backend_user&$app_parameters";
 	return;
 }

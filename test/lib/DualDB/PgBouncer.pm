@@ -1,45 +1,84 @@
-# A PgBouncer of the tests, in front of the app database of a cluster that
-# clients_cluster() made: the documented configuration, with addresses of the tests.
+# A PgBouncer of the tests, in front of one of the databases of a cluster that
+# clients_cluster() made: by the files of contrib/pgbouncer, with addresses of the tests.
 
 package DualDB::PgBouncer;
 
 use strict;
 use warnings FATAL => 'all';
 
+use File::Copy qw(copy);
+use FindBin;
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
 
 my $PROGRAM = '/usr/sbin/pgbouncer';
-my $CONSOLE_PASSWORD = 'of the console';
+my %ROLES = (auth => 'backend_auth', app => 'backend_user');
 
-# DualDB::PgBouncer->new(cluster, authority, example, setting => value, ...): running.
+our $FOLDER = "$FindBin::RealBin/../../contrib/pgbouncer";
+
+# DualDB::PgBouncer->new(cluster, authority, auth or app, setting => value, ...): running.
 sub new
 {
-	my ($class, $node, $tls, $example, %settings) = @_;
+	my ($class, $node, $tls, $name, %settings) = @_;
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	my $self = bless { port => $port, log => $tls->file("pgbouncer-$port.log") }, $class;
-	my $file = $tls->file("pgbouncer-$port");
-	my %all = (
-		listen_port => $port, unix_socket_dir => '', logfile => $self->{log}, auth_file => "$file.users",
-		client_tls_cert_file => $tls->file('server.crt'), client_tls_key_file => $tls->file('server.key'),
-		server_tls_ca_file => $tls->authority, admin_users => 'console', %settings);
+	my $folder = $tls->file("pgbouncer-$port");
+	my $self = bless {
+		name => $name, node => $node, port => $port, folder => $folder, log => "$folder/log",
+		socket => PostgreSQL::Test::Utils::tempdir_short()
+	}, $class;
 
-	_write("$file.users", "\"console\" \"$CONSOLE_PASSWORD\"\n"
-		  . $node->safe_psql('postgres', q{SELECT format('"%s" "%s"', a.rolname, a.rolpassword)
-				FROM pg_authid a WHERE a.rolname IN ('backend_auth', 'backend_user')}) . "\n");
-	_write("$file.ini", _configuration($example, $node->port, %all));
-	$self->{console} = "host=127.0.0.1 port=$port dbname=pgbouncer user=console password='$CONSOLE_PASSWORD'"
-	  . ' sslmode=verify-full sslrootcert=' . $tls->authority;
+	mkdir $folder, 0700 or die "cannot make $folder: $!";
+	copy($tls->file($_), $folder) or die "cannot copy $_: $!" foreach 'server.crt', 'server.key', 'ca.crt';
+	chmod 0600, "$folder/server.key" or die "cannot chmod $folder/server.key: $!";
+	$self->write_users or die 'no auth_file';
+	$self->configure(%settings);
+	$self->{console} = "host=$self->{socket} port=$port dbname=pgbouncer user=pgbouncer";
 	# not into a pipe, which nobody empties
-	$self->{process} = IPC::Run::start([ $PROGRAM, '-q', "$file.ini" ], '<', \undef, '&>', "$file.out");
+	$self->{process} = IPC::Run::start([ $PROGRAM, "$folder/$name.ini" ], '<', \undef, '&>', $self->{log});
 	$self->_wait_until_up;
 	return $self;
 }
 
 sub port { return $_[0]->{port}; }
 sub log { return slurp_file($_[0]->{log}); }
+sub users_file { return "$_[0]->{folder}/$_[0]->{name}.users"; }
+
+# Write the auth_file by the script, for its own role or another one; did it work?
+sub write_users
+{
+	my ($self, $role) = @_;
+
+	local $ENV{PSQL} = 'psql -h ' . $self->{node}->host . ' -p ' . $self->{node}->port;
+	local $ENV{PGBOUNCER_GROUP} = scalar getgrgid $(;
+	return system_log("$FOLDER/dualdb-pgbouncer-users", $self->users_file, $role // $ROLES{ $self->{name} }) == 0;
+}
+
+# Write the files of the configuration, with these settings in place of theirs.
+sub configure
+{
+	my ($self, %settings) = @_;
+	my %here = (
+		"host=$self->{name}.example.com port=5432" => 'host=127.0.0.1 port=' . $self->{node}->port,
+		"/run/dualdb-pgbouncer-$self->{name}" => $self->{socket},
+		'/etc/pgbouncer' => $self->{folder});
+	my $own = slurp_file("$FOLDER/$self->{name}.ini");
+	my $common = slurp_file("$FOLDER/common.ini") =~ s{/etc/pgbouncer}{$self->{folder}}gr;
+
+	foreach my $name (keys %here)
+	{
+		$own =~ s/\Q$name\E/$here{$name}/g or die "no $name in $self->{name}.ini";
+	}
+	%settings = (listen_port => $self->{port}, %settings);
+	foreach my $name (sort keys %settings)
+	{
+		$own =~ s/^$name = .*$/$name = $settings{$name}/m or $own .= "$name = $settings{$name}\n";
+	}
+	_write("$self->{folder}/$self->{name}.ini", $own);
+	_write("$self->{folder}/common.ini", $common);
+	return;
+}
 
 # (major, minor)
 sub version
@@ -68,12 +107,13 @@ sub show
 	return map { my %row; @row{@names} = split /\|/, $_, -1; \%row } @lines;
 }
 
-# Close the server connections, so that the next ones have new settings.
-sub reconnect
+# PAUSE, RESUME, RELOAD or RECONNECT, which closes the server connections, so that the
+# next ones have new settings.
+sub command
 {
-	my ($self) = @_;
+	my ($self, $command) = @_;
 
-	run_command([ 'psql', '-X', '-d', $self->{console}, '-c', 'RECONNECT' ]);
+	run_command([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $self->{console}, '-c', $command ]);
 	return;
 }
 
@@ -108,21 +148,6 @@ sub _wait_until_up
 	$self->wait_for('VERSION', sub { 1 })
 	  or die 'pgbouncer does not start: ' . (-e $self->{log} ? $self->log : '');
 	return;
-}
-
-# The example with other settings.  A second section would take back the first.
-sub _configuration
-{
-	my ($example, $server_port, %settings) = @_;
-	my $text = slurp_file($example);
-
-	$text =~ s/^(\w+) = host=.*$/join "\n", map { "$_ = host=127.0.0.1 port=$server_port dbname=$_" } $1, 'aisales_auth'/me
-	  or die "no database in $example";
-	foreach my $name (sort keys %settings)
-	{
-		$text =~ s/^$name = .*$/$name = $settings{$name}/m or $text .= "$name = $settings{$name}\n";
-	}
-	return $text;
 }
 
 sub _write
