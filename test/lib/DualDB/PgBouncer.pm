@@ -80,6 +80,16 @@ sub configure
 	return;
 }
 
+# Another cluster has its databases from now on; RELOAD tells it.
+sub lead_to
+{
+	my ($self, $node) = @_;
+
+	$self->{node} = $node;
+	$self->configure;
+	return;
+}
+
 # (major, minor)
 sub version
 {
