@@ -28,6 +28,9 @@ check 'secrets are given to the users of the images' "$(grep '^POSTGRES=' docker
 check 'no image is made with a secret, and none is downloaded by a script' \
 	"$(grep -nE '^(ARG|ENV).*(PASSWORD|SECRET|KEY)|curl|wget|pip' docker/*/Dockerfile)" '^$'
 check 'no compose file has a password' "$(grep -nEi 'password *[:=]' docker/compose*.yaml | grep -v '_PASSWORD_FILE: /run/')" '^$'
+# CVE-2026-107349
+check 'no PgBouncer can be made to hang by startup parameters' \
+	"$(grep -L '^ignore_startup_parameters = .*, options' docker/pgbouncer/common.ini contrib/pgbouncer/common.ini)" '^$'
 check 'nobody has what nobody needs' "$(grep -nE 'privileged|docker\.sock|network_mode: host|pid: host' docker/compose*.yaml)" '^$'
 
 # unconfined <compose file ...>: the services that do not have the three lines that confine them
