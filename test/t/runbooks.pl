@@ -170,9 +170,9 @@ $node->safe_psql('postgres', "SELECT pg_drop_replication_slot('dualdb_standby_1'
 run_section('runbooks/key-compromise.md', 'A stolen backup of the auth database');
 
 # a slot that nobody uses
-$node->safe_psql('postgres', "SELECT pg_create_physical_replication_slot('standby2', true), pg_create_physical_replication_slot('standby3', true)");
-like(run_section('runbooks/disk-full.md'), qr/^standby2\|f\|reserved\|/m, 'a slot that retains WAL is shown');
-is($node->safe_psql('postgres', 'SELECT slot_name FROM pg_replication_slots'), 'standby3', 'and dropped, but not the others');
+$node->safe_psql('postgres', "SELECT pg_create_physical_replication_slot('dualdb_standby_2', true), pg_create_physical_replication_slot('dualdb_standby_3', true)");
+like(run_section('runbooks/disk-full.md'), qr/^dualdb_standby_2\|f\|reserved\|/m, 'a slot that retains WAL is shown');
+is($node->safe_psql('postgres', 'SELECT slot_name FROM pg_replication_slots'), 'dualdb_standby_3', 'and dropped, but not the others');
 works_ok('a lost replica');
 
 # the sync: a directory that is not what the sync believes

@@ -98,8 +98,8 @@ sub new_member
 		'/usr/lib/postgresql/15/bin' => $bin,
 		'/var/run/postgresql' => $node->host,
 		'username: postgres' => 'username: ' . getpwuid($<),
-		($cluster eq 'auth' ? ('10.0.0.0/28' => '127.0.0.1/32') : ()), '10.0.0.16/28' => '127.0.0.1/32',
-		'10.0.0.0/24' => '127.0.0.1/32');
+		($cluster eq 'auth' ? ('10.0.0.0/28' => '127.0.0.1/32') : ()),
+		'10.0.0.16/28' => '127.0.0.1/32', '10.0.0.0/24' => '127.0.0.1/32');
 
 	while (my ($there, $here) = splice @here, 0, 2)
 	{
