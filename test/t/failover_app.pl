@@ -99,4 +99,11 @@ wait_for_standbys($new, 2);
 is($app->safe_psql('aisales_app', "SELECT count(*) FROM app.orders o WHERE o.id IN ($ids)"), scalar $writes->succeeded, 'which has all orders');
 is($app->safe_psql('postgres', $workers), '0', 'and no sync worker');
 
+# on purpose: the other standby takes over, and nobody fights for its slot
+switch_over($new, $other);
+ok($other->poll_query_until('postgres', "SELECT count(*) = 2 FROM pg_stat_replication r WHERE r.sync_state = 'quorum'"), 'after a switchover both of the others follow');
+wait_for_standbys($other, 2);
+is($new->safe_psql('aisales_app', "SELECT count(*) FROM app.orders o WHERE o.id IN ($ids)"), scalar $writes->succeeded, 'and nothing is lost');
+is($new->safe_psql('postgres', 'SELECT count(*) FROM pg_replication_slots s WHERE s.restart_lsn IS NOT NULL'), '0', 'the former primary keeps no WAL for anybody');
+
 done_testing();

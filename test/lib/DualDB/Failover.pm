@@ -10,7 +10,7 @@ use File::Copy qw(copy);
 use FindBin;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(prepare_failover promote_best rejoin multi_host);
+our @EXPORT = qw(prepare_failover promote_best rejoin switch_over multi_host);
 
 # What the documentation has that matches, with the names of this place in it.
 sub documented
@@ -106,7 +106,30 @@ sub rejoin
 	$source->safe_psql('postgres', documented(qr/^(CHECKPOINT;)$/m));
 	rewind($node, $source);
 	$node->start;
+	make_slots_anew($node);
+	return;
+}
+
+sub make_slots_anew
+{
+	my ($node) = @_;
+
 	$node->safe_psql('postgres', documented(qr/^(SELECT pg_drop_replication_slot.*?)^```$/ms));
+	return;
+}
+
+# A primary and one of its standbys change places, on purpose.
+sub switch_over
+{
+	my ($primary, $standby) = @_;
+
+	$primary->safe_psql('postgres', documented(qr/^(SELECT format\('ALTER SYSTEM SET primary_conninfo.*?)^```$/ms,
+		'dualdb_standby_2' => $standby->safe_psql('postgres', 'SHOW primary_slot_name')));
+	$primary->stop('fast');
+	$standby->safe_psql('postgres', documented(qr/^ *(SELECT pg_promote\(\);)$/m));
+	$primary->set_standby_mode;
+	$primary->start;
+	make_slots_anew($primary);
 	return;
 }
 
