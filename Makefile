@@ -56,6 +56,7 @@ OBJS = $(OBJS_BYTES) \
 	src/login_guard.o \
 	src/outbox.o \
 	src/own_projects_sql.o \
+	src/own_projects_support.o \
 	src/password_sql.o \
 	src/refusal.o \
 	src/primary_sql.o \

@@ -3,7 +3,8 @@
  * distributed tables can hold no sub-query.
  *
  * A statement reads the user's projects once, at its first row, and looks the
- * others up in what it has read.  In a database that Citus shards the statement
+ * others up in what it has read; own_projects_support.c lets it come to these rows
+ * by an index.  In a database that Citus shards the statement
  * is about one shard, and the projects of that shard's rows are in one shard
  * beside it, which is read by its own name: a distributed query within a query
  * on a shard is refused.
@@ -14,12 +15,14 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "identity.h"
 
 PG_FUNCTION_INFO_V1(dualdb_owns_project);
+PG_FUNCTION_INFO_V1(dualdb_own_project_ids);
 
 /* Sorted as bytes. */
 typedef struct OwnProjects
@@ -89,7 +92,10 @@ plan_for(int64 shard)
 	return plan;
 }
 
-/* As the caller, whose policy on app.projects shows the same rows. */
+/*
+ * As the caller, whose policy on app.projects shows the same rows.  With a project,
+ * those that are in one shard with it.
+ */
 static OwnProjects *
 read_own_projects(text *project_id, MemoryContext context)
 {
@@ -97,7 +103,8 @@ read_own_projects(text *project_id, MemoryContext context)
 	MemoryContext caller;
 
 	SPI_connect();
-	SPI_execute_plan(plan_for(shard_of(project_id)), NULL, NULL, true, 0);
+	SPI_execute_plan(plan_for(project_id == NULL ? NOT_SHARDED : shard_of(project_id)),
+					 NULL, NULL, true, 0);
 	caller = MemoryContextSwitchTo(context);
 	own = palloc(sizeof(OwnProjects));
 	own->n = SPI_processed;
@@ -131,4 +138,17 @@ dualdb_owns_project(PG_FUNCTION_ARGS)
 	}
 	PG_RETURN_BOOL(bsearch(&project_id, own->ids, own->n, sizeof(text *),
 						   compare_ids) != NULL);
+}
+
+/* own_project_ids() returns text[] */
+Datum
+dualdb_own_project_ids(PG_FUNCTION_ARGS)
+{
+	OwnProjects *own;
+
+	if (identity_current() == NULL)
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
+	own = read_own_projects(NULL, CurrentMemoryContext);
+	PG_RETURN_ARRAYTYPE_P(construct_array((Datum *) own->ids, (int) own->n, TEXTOID,
+										  -1, false, TYPALIGN_INT));
 }

@@ -12,7 +12,7 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.authenticate(text), dualdb.authenticate_session(text),
 	dualdb.jwt_verify(text, text), dualdb.jwks()
 	TO dualdb_app_service, dualdb_app_user, dualdb_app_readonly;
-GRANT EXECUTE ON FUNCTION dualdb.owns_project(text) TO dualdb_app_user;
+GRANT EXECUTE ON FUNCTION dualdb.owns_project(text), dualdb.own_project_ids() TO dualdb_app_user;
 GRANT EXECUTE ON FUNCTION dualdb.sync(integer) TO dualdb_sync;
 -- who reads a view calls its functions
 GRANT EXECUTE ON FUNCTION dualdb.statistic(text), dualdb.statistics_since() TO pg_monitor;

@@ -69,8 +69,23 @@ COMMENT ON FUNCTION dualdb.permission_covered(text, text) IS
 	'does a scope, names separated by spaces, cover the permission?';
 REVOKE ALL ON FUNCTION dualdb.permission_covered(text, text) FROM PUBLIC;
 
+CREATE FUNCTION dualdb.own_project_ids() RETURNS text[]
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'dualdb_own_project_ids';
+COMMENT ON FUNCTION dualdb.own_project_ids() IS
+	'the projects of the authenticated user in app.projects, for conditions that the planner makes of owns_project()';
+REVOKE ALL ON FUNCTION dualdb.own_project_ids() FROM PUBLIC;
+
+CREATE FUNCTION dualdb.owns_project_support(internal) RETURNS internal
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dualdb_owns_project_support';
+COMMENT ON FUNCTION dualdb.owns_project_support(internal) IS
+	'internal: lets the planner use an index for owns_project()';
+REVOKE ALL ON FUNCTION dualdb.owns_project_support(internal) FROM PUBLIC;
+
 CREATE FUNCTION dualdb.owns_project(project_id text) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 10
+SUPPORT dualdb.owns_project_support
 AS 'MODULE_PATHNAME', 'dualdb_owns_project';
 COMMENT ON FUNCTION dualdb.owns_project(text) IS
 	'is this a project of the authenticated user in app.projects? false when there is none';

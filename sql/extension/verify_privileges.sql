@@ -170,7 +170,7 @@ AS $$
 			OR grantee = 'pg_monitor' AND name IN ('statistic', 'statistics_since')
 			OR grantee <> 'PUBLIC' AND name IN ('hash_password', 'verify_password',
 				'password_needs_rehash', 'jwt_verify', 'jwks', 'authenticate',
-				'authenticate_session', 'owns_project')
+				'authenticate_session', 'owns_project', 'own_project_ids')
 		ELSE true
 	END
 $$;

@@ -55,7 +55,7 @@ sub calls
 				WHEN 'cidr[]' THEN '''{}''::cidr[]' WHEN 'interval' THEN 'interval ''1 day''' WHEN 'boolean' THEN 'true'
 				WHEN 'regclass' THEN '''pg_class''::regclass' ELSE 'NULL::' || t::regtype END, ', ')
 			FROM unnest(p.proargtypes) t))
-		FROM pg_proc p WHERE p.pronamespace = '$schema'::regnamespace AND p.prorettype <> 'trigger'::regtype
+		FROM pg_proc p WHERE p.pronamespace = '$schema'::regnamespace AND p.prorettype NOT IN ('trigger'::regtype, 'internal'::regtype)
 			AND p.proname NOT IN ($harmless)});
 }
 
