@@ -77,6 +77,8 @@ CREATE TABLE auth.sessions
 	CHECK ((ended_at IS NULL) = (end_reason IS NULL))
 );
 CREATE INDEX sessions_user_id_idx ON auth.sessions (user_id);
+CREATE INDEX sessions_expires_at_idx ON auth.sessions (expires_at);
+CREATE INDEX sessions_ended_at_idx ON auth.sessions (ended_at) WHERE ended_at IS NOT NULL;
 COMMENT ON TABLE auth.sessions IS
 	'logins; a session lives until it is ended or expires, however often it is refreshed';
 COMMENT ON COLUMN auth.sessions.amr IS
@@ -104,6 +106,7 @@ CREATE TABLE auth.refresh_tokens
 	successor bytea
 );
 CREATE INDEX refresh_tokens_session_id_idx ON auth.refresh_tokens (session_id);
+CREATE INDEX refresh_tokens_expires_at_idx ON auth.refresh_tokens (expires_at);
 CREATE INDEX refresh_tokens_successor_idx ON auth.refresh_tokens (used_at)
 	WHERE successor IS NOT NULL;
 COMMENT ON TABLE auth.refresh_tokens IS
@@ -143,6 +146,7 @@ CREATE TABLE auth.one_time_tokens
 	used_at timestamptz
 );
 CREATE INDEX one_time_tokens_user_id_idx ON auth.one_time_tokens (user_id);
+CREATE INDEX one_time_tokens_expires_at_idx ON auth.one_time_tokens (expires_at);
 COMMENT ON TABLE auth.one_time_tokens IS
 	'tokens for a password reset, the verification of an address, the second step of a login';
 COMMENT ON COLUMN auth.one_time_tokens.email_norm IS
@@ -164,6 +168,8 @@ CREATE TABLE auth.api_keys
 	rotated_from text REFERENCES auth.api_keys ON DELETE SET NULL
 );
 CREATE INDEX api_keys_user_id_idx ON auth.api_keys (user_id);
+CREATE INDEX api_keys_dead_at_idx ON auth.api_keys (least(expires_at, revoked_at));
+CREATE INDEX api_keys_rotated_from_idx ON auth.api_keys (rotated_from) WHERE rotated_from IS NOT NULL;
 COMMENT ON TABLE auth.api_keys IS 'API keys, by their public ids';
 COMMENT ON COLUMN auth.api_keys.scopes IS
 	'permissions of the key; it never has more than its owner at the time of use';
@@ -234,6 +240,7 @@ CREATE TABLE auth.login_failures
 	in_all integer NOT NULL,
 	last_at timestamptz NOT NULL
 );
+CREATE INDEX login_failures_last_at_idx ON auth.login_failures (last_at);
 COMMENT ON TABLE auth.login_failures IS
 	'failed attempts since the last success, by keyed hash of what was tried, so that unknown users lock like known ones';
 

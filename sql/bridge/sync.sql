@@ -50,10 +50,12 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	-- a function that changes within a statement would keep the index out
+	v_now timestamptz := clock_timestamp();
 	v_written integer;
 BEGIN
 	DELETE FROM dualdb.revocations r
-	WHERE r.origin = 'bridge' AND r.expires_at < clock_timestamp();
+	WHERE r.origin = 'bridge' AND r.expires_at < v_now;
 
 	INSERT INTO dualdb.revocations AS l (kind, id, min_version, expires_at, origin)
 	SELECT r.kind, r.id, r.min_version, r.expires_at, 'bridge'
@@ -61,7 +63,9 @@ BEGIN
 			'SELECT kind, id, min_version, to_json(expires_at) #>> ''{}''
 				FROM bridge.revocations WHERE change_xid >= $1', ARRAY[since::text])
 			AS r(kind text, id text, min_version integer, expires_at timestamptz)
-		LEFT JOIN dualdb.revocations h ON h.kind = r.kind AND h.id = r.id
+		-- one by one: there are few, and those of before may be many
+		LEFT JOIN LATERAL (SELECT h.min_version, h.expires_at FROM dualdb.revocations h
+			WHERE h.kind = r.kind AND h.id = r.id OFFSET 0) h ON true
 	WHERE (h.min_version, h.expires_at) IS DISTINCT FROM (r.min_version, r.expires_at)
 	ON CONFLICT (kind, id) DO UPDATE SET min_version = excluded.min_version,
 		expires_at = excluded.expires_at, change_xid = excluded.change_xid

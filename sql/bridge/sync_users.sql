@@ -59,7 +59,9 @@ BEGIN
 		), written AS (
 			INSERT INTO app.users AS u (id, %s)
 			SELECT r.id, %s
-			FROM remote r LEFT JOIN app.users u ON u.id = r.id
+			FROM remote r
+				-- one by one: a directory is long, and mostly few come
+				LEFT JOIN LATERAL (SELECT u.* FROM app.users u WHERE u.id = r.id OFFSET 0) u ON true
 			WHERE (u.id IS NULL OR (%s) IS DISTINCT FROM (%s))
 				AND r.id <> ALL ((SELECT h.ids FROM held h)::text[])
 			ON CONFLICT (id) DO UPDATE SET (%s) = (SELECT %s FROM (SELECT excluded.*) r)

@@ -56,11 +56,12 @@ COMMENT ON FUNCTION dualdb.scrub_events(text) IS
 	'take address and client out of the events of a user that wait';
 REVOKE ALL ON FUNCTION dualdb.scrub_events(text) FROM PUBLIC;
 
+-- What waits is little: auth.flush() finds its rows by indexes.
 CREATE FUNCTION dualdb.pending_events(
 	OUT at timestamptz, OUT kind text, OUT user_id text, OUT object_id text,
 	OUT ip text, OUT user_agent text)
 RETURNS SETOF record
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'dualdb_pending_events';
 COMMENT ON FUNCTION dualdb.pending_events() IS
 	'the events that wait; gone from shared memory when the transaction commits';
@@ -70,7 +71,7 @@ CREATE FUNCTION dualdb.pending_failures(
 	OUT identifier bytea, OUT in_a_row integer, OUT in_all integer,
 	OUT last_at timestamptz)
 RETURNS SETOF record
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'dualdb_pending_failures';
 COMMENT ON FUNCTION dualdb.pending_failures() IS
 	'the failures that are newer than auth.login_failures; known to be written when the transaction commits';
