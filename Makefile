@@ -181,4 +181,4 @@ demo-down:
 test:
 	test/run $(TESTS)
 test-large:
-	DUALDB_LARGE=1 test/run migrate_large
+	DUALDB_LARGE=1 test/run migrate_large plans_large
