@@ -30,8 +30,9 @@ sub new
 	}, $class;
 
 	mkdir $folder, 0700 or die "cannot make $folder: $!";
-	copy($tls->file($_), $folder) or die "cannot copy $_: $!" foreach 'server.crt', 'server.key', 'ca.crt';
-	chmod 0600, "$folder/server.key" or die "cannot chmod $folder/server.key: $!";
+	copy($tls->file("server.$_"), "$folder/$name.$_") or die "cannot copy server.$_: $!" foreach 'crt', 'key';
+	chmod 0600, "$folder/$name.key" or die "cannot chmod $folder/$name.key: $!";
+	copy($tls->authority, $folder) or die "cannot copy the authority: $!";
 	$self->write_users or die 'no auth_file';
 	$self->configure(%settings);
 	$self->{console} = "host=$self->{socket} port=$port dbname=pgbouncer user=pgbouncer";
@@ -51,8 +52,7 @@ sub write_users
 	my ($self, $role) = @_;
 
 	local $ENV{PSQL} = 'psql -h ' . $self->{node}->host . ' -p ' . $self->{node}->port;
-	local $ENV{PGBOUNCER_GROUP} = scalar getgrgid $(;
-	return system_log("$FOLDER/dualdb-pgbouncer-users", $self->users_file, $role // $ROLES{ $self->{name} }) == 0;
+	return system_log("$FOLDER/dualdb-pgbouncer-users", $self->users_file, scalar getgrgid $(, $role // $ROLES{ $self->{name} }) == 0;
 }
 
 # Write the files of the configuration, with these settings in place of theirs.
