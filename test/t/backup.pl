@@ -170,6 +170,41 @@ register($auth, 'new@example.com', 'New');
 is(app('SELECT users, complete FROM dualdb.sync()'), '1|t', 'and what changes from now on arrives');
 backup_ok('auth', 'incr');
 
+# its standbys do not go back, once the settings of pgBackRest are gone
+sub new_standby
+{
+	my ($name) = @_;
+	my $standby = PostgreSQL::Test::Cluster->new($name);
+
+	$auth->backup($name);
+	$standby->init_from_backup($auth, $name, has_streaming => 1);
+	return $standby;
+}
+sub is_standby
+{
+	my ($status, $out) = $_[0]->psql('postgres', 'SELECT pg_is_in_recovery()');
+
+	return $status == 0 && $out eq 't';
+}
+
+my $stopped = new_standby('stopped');
+$stopped->start(fail_ok => 1);
+auth('CREATE TABLE public.later ()');
+foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	last unless is_standby($stopped);
+	select undef, undef, undef, 0.1;
+}
+ok(!is_standby($stopped), 'control: with them a server that is to be a standby is none');
+$stopped->stop('fast', fail_ok => 1);
+$auth->safe_psql('postgres', slurp_file("$FindBin::RealBin/../../docs/backup.md") =~ /^(ALTER SYSTEM RESET recovery_target_time;.*?)^```$/ms ? $1 : die 'not documented');
+my $follower = new_standby('follower');
+$follower->start;
+auth('DROP TABLE public.later');
+ok($follower->poll_query_until('aisales_auth', "SELECT to_regclass('public.later') IS NULL"), 'without them it follows');
+ok(is_standby($follower), 'and stays a standby');
+$follower->stop;
+
 # somewhere else, with and without the key file
 my $copy = PostgreSQL::Test::Cluster->new('copy');
 mkdir $copy->data_dir, 0700 or die $!;
