@@ -36,11 +36,20 @@ FROM (VALUES
 	(3, 'dualdb_bridge_owner', 'bridge/sync_state'),
 	(4, NULL, 'bridge/server'),
 	(5, 'dualdb_bridge_owner', 'bridge/sync'),
-	(6, 'dualdb_bridge_owner', 'bridge/sync_status')) s (n, run_as, part)
+	(6, 'dualdb_bridge_owner', 'bridge/sync_status'),
+	(7, NULL, 'app/harden')) s (n, run_as, part)
 ORDER BY s.n;
 
 -- as whom Citus connects from node to node: the one writes the directory, the other
 -- moves shards; pg_hba.conf lets nobody else in as them
 ALTER ROLE dualdb_bridge_owner LOGIN;
 ALTER ROLE dualdb_app_owner LOGIN;
+SELECT format('GRANT CONNECT ON DATABASE %I TO dualdb_bridge_owner, dualdb_app_owner', current_database())
+UNION ALL
+-- as in shard.sql; but the transactions of the coordinator come in here
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', p.oid::regprocedure)
+FROM pg_proc p
+WHERE p.pronamespace = 'pg_catalog'::regnamespace
+	AND (p.proname ~ '^run_command_on_' OR p.proname = 'master_run_on_worker')
+\gexec
 COMMIT;

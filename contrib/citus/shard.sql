@@ -28,4 +28,13 @@ SELECT format('ALTER DATABASE %I SET dualdb.forward_tokens = on', current_databa
 UNION ALL
 SELECT format('ALTER DATABASE %I SET citus.propagate_set_commands = local', current_database())
 \gexec
+
+-- Citus gives these to PUBLIC.  By the first ones whoever has SQL comes past the
+-- distributed tables, to the shards and their nodes; by the last one into a
+-- transaction that is not theirs, and to the intermediate results of its queries.
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', p.oid::regprocedure)
+FROM pg_proc p
+WHERE p.pronamespace = 'pg_catalog'::regnamespace
+	AND (p.proname ~ '^run_command_on_' OR p.proname IN ('master_run_on_worker', 'assign_distributed_transaction_id'))
+\gexec
 COMMIT;

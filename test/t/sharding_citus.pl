@@ -6,57 +6,22 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use DualDB::Citus;
 use DualDB::Session;
 use DualDB::Test;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $auth = new_cluster('auth');
-if ($auth->safe_psql('postgres', q{SELECT count(*) FROM pg_available_extensions WHERE name = 'citus'}) eq '0')
-{
-	plan skip_all => 'Citus is not installed beside this server';
-}
-set_up_auth($auth);
+my ($auth, $coordinator, @workers) = citus_servers();
+my @nodes = ($coordinator, @workers);
 my $ann = register($auth, 'ann@example.com', 'Ann');
 my $bob = register($auth, 'bob@example.com', 'Bob');
-
-# Four servers share a machine: connections to each are few.
-my $conf = q{
-shared_preload_libraries = 'citus, dualdb'
-wal_level = logical
-max_prepared_transactions = 50
-log_statement = all
-citus.shard_count = 4
-citus.max_adaptive_executor_pool_size = 2
-};
-my ($coordinator, @workers) = map { new_cluster($_, no_preload => 1, conf => $conf) } qw(coordinator worker1 worker2);
-my @nodes = ($coordinator, @workers);
-# where a node reaches itself; there is no TCP here
-$_->append_conf('postgresql.conf', "citus.local_hostname = '" . $_->host . "'"), $_->reload foreach @nodes;
 
 sub app { return $coordinator->safe_psql('aisales_app', $_[0]); }
 sub as_user { return (psql_as($coordinator, 'aisales_app', 'app_user_login', $_[0]))[1]; }
 sub as_service { return (psql_as($coordinator, 'aisales_app', 'app_login', $_[0]))[1]; }
 
-sub contrib
-{
-	my ($node, $file) = @_;
-	my ($out, $err) = run_command([ 'psql', '-XAtq', '-d', $node->connstr('aisales_app'),
-			'-v', 'auth_host=' . $auth->host, '-v', 'auth_port=' . $auth->port,
-			'-f', "$FindBin::RealBin/../../contrib/citus/$file" ]);
-
-	return join "\n", grep { /ERROR/ } split /\n/, $err;
-}
-
 # an app database as it is without Citus, with rows
-foreach my $worker (@workers)
-{
-	$worker->safe_psql('postgres', 'CREATE DATABASE aisales_app');
-	$worker->safe_psql('aisales_app', 'CREATE EXTENSION citus');
-}
-$coordinator->safe_psql('postgres', 'CREATE DATABASE aisales_app');
-app(sprintf(q{CREATE EXTENSION dualdb; SELECT dualdb.setup_app(auth_host => '%s', auth_port => %d)}, $auth->host, $auth->port));
 is(app('SELECT users, complete FROM dualdb.sync()'), '2|t', 'an app database');
 app("INSERT INTO app.projects (id, user_id, name)
 		SELECT 'a' || g, '$ann', 'Ann''s' FROM generate_series(1, 12) g UNION ALL SELECT 'b' || g, '$bob', 'Bob''s' FROM generate_series(1, 12) g;
@@ -64,14 +29,10 @@ app("INSERT INTO app.projects (id, user_id, name)
 	INSERT INTO app.api_logs (project_id, method, path) SELECT p.id, 'GET', '/' FROM app.projects p");
 
 # is distributed
-$coordinator->safe_psql('aisales_app', 'CREATE EXTENSION citus');
-app(sprintf(q{SELECT citus_set_coordinator_host('%s', %d)}, $coordinator->host, $coordinator->port));
-app(sprintf(q{SELECT citus_add_node('%s', %d)}, $_->host, $_->port)) foreach @workers;
-app('CREATE ROLE app_login LOGIN IN ROLE dualdb_app_service; CREATE ROLE app_user_login LOGIN IN ROLE dualdb_app_user');
-is(contrib($coordinator, 'shard.sql'), '', 'schema app is distributed');
-is(contrib($_, 'node.sql'), '', 'a worker gets its part') foreach @workers;
-like(contrib($coordinator, 'node.sql'), qr/this is the coordinator/, 'which the coordinator does not');
-is(contrib($coordinator, 'shard.sql'), '', 'again');
+join_nodes($coordinator, @workers);
+distribute($auth, $coordinator, @workers);
+like(contrib($auth, $coordinator, 'node.sql'), qr/this is the coordinator/, 'which the coordinator does not');
+is(contrib($auth, $coordinator, 'shard.sql'), '', 'again');
 is(app(q{SELECT string_agg(DISTINCT table_name::text, ' ' ORDER BY table_name::text), count(DISTINCT colocation_id) FROM citus_tables
 	WHERE citus_table_type = 'distributed' AND table_name::text !~ 'api_logs_' AND distribution_column = CASE table_name::text WHEN 'app.projects' THEN 'id' ELSE 'project_id' END}),
 	'app.api_logs app.integrations app.messages app.model_trainings app.orders app.products app.projects app.reports|1',
@@ -101,7 +62,6 @@ app('SELECT dualdb.sync()');
 is(app($directory), 'Ann,t Robert,t', 'who has gone before the sync has never been there');
 
 # rows of the authenticated user
-sub with_token { return "BEGIN; SELECT dualdb.authenticate('$_[0]') \\g /dev/null\n$_[1]; COMMIT"; }
 my $mine = q{SELECT (SELECT count(*) FROM app.projects), (SELECT count(*) FROM app.orders), (SELECT count(*) FROM app.orders WHERE project_id = 'a1'),
 	(SELECT count(*) FROM app.orders WHERE project_id = 'b1'), (SELECT count(*) FROM app.api_logs)};
 my ($all_of_ann, $all_of_bob, $nothing) = ('12|36|3|0|12', '12|36|0|3|12', '0|0|0|0|0');
@@ -186,7 +146,7 @@ is(app(q{SELECT * FROM dualdb.maintain_partitions('app.api_logs', keep => '3 mon
 
 # the coordinator's setup, again
 like(app('SELECT dualdb.setup_app()'), qr/^schema app is at version/, 'setup_app() runs on a sharded database');
-is(contrib($_, 'node.sql'), '', 'and node.sql after it') foreach @workers;
+is(contrib($auth, $_, 'node.sql'), '', 'and node.sql after it') foreach @workers;
 is(as_user(with_token($token, 'SELECT count(*) FROM app.orders')), '36', 'all is as before');
 is(app(q{SELECT string_agg(DISTINCT v.item || ': ' || v.detail, chr(10)) FROM dualdb.verify_setup() v WHERE v.status = 'error'
 	AND v.item !~ '^(hba_|durability)'}), '', 'verify_setup() finds no error');
