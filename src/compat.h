@@ -24,6 +24,11 @@
 #define JSON_ACTION_RETURN	return
 #endif
 
+/* Before version 16, what a setting keeps is malloc's. */
+#if PG_VERSION_NUM < 160000
+#define guc_malloc(elevel, size)	malloc(size)
+#endif
+
 /* From version 17 on, the caller may bring the lexer's memory. */
 #if PG_VERSION_NUM >= 170000
 #define make_json_lexer(json, len) \

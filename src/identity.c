@@ -12,7 +12,10 @@
  */
 #include "dualdb.h"
 
+#include <sodium.h>
+
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -44,6 +47,10 @@ typedef struct Slot
 /* Indexed by IdentityScope. */
 #define NSLOTS	3
 static Slot slots[NSLOTS];
+
+/* Which transaction of this backend this is, and which has set the token. */
+static uint64 transaction = 1;
+static uint64 forwarded_in = 0;
 
 static void
 slot_clear(Slot *slot, SlotState state)
@@ -123,10 +130,17 @@ identity_forget_all(void)
 	}
 }
 
+uint64
+identity_transaction(void)
+{
+	return transaction;
+}
+
 void
-identity_forwarded_anew(void)
+identity_forwarded_anew(uint64 set_in)
 {
 	slot_clear(&slots[IDENTITY_FORWARDED], SLOT_EMPTY);
+	forwarded_in = set_in;
 }
 
 /* The token is verified here like any other, when it is first needed. */
@@ -136,12 +150,16 @@ forwarded_slot(void)
 	Slot	   *slot = &slots[IDENTITY_FORWARDED];
 	const VerifiedToken *verified;
 	JwtStatus	reason;
+	text	   *token;
 
-	if (!forward_tokens)
+	/* JSON text is UTF-8 (RFC 8259 section 8.1), and so must the database be */
+	if (!forward_tokens || forwarded_in != transaction || GetDatabaseEncoding() != PG_UTF8)
 		slot_clear(slot, SLOT_EMPTY);
 	else if (slot->state == SLOT_EMPTY && forwarded_token[0] != '\0')
 	{
-		verified = verifier_check(cstring_to_text(forwarded_token), NULL, &reason);
+		token = cstring_to_text(forwarded_token);
+		verified = verifier_check(token, NULL, &reason);
+		sodium_memzero(VARDATA(token), VARSIZE(token) - VARHDRSZ);
 		if (verified != NULL)
 			identity_set(IDENTITY_FORWARDED, verified);
 		else
@@ -235,9 +253,10 @@ at_transaction_end(XactEvent event, void *arg)
 	if (event != XACT_EVENT_ABORT && event != XACT_EVENT_COMMIT &&
 		event != XACT_EVENT_PREPARE)
 		return;
+	transaction++;
 	for (int i = 0; i < NSLOTS; i++)
 	{
-		if (i == IDENTITY_TRANSACTION ||
+		if (i != IDENTITY_SESSION ||
 			(event == XACT_EVENT_ABORT &&
 			 slots[i].set_in != InvalidSubTransactionId))
 			slot_clear(&slots[i], SLOT_EMPTY);

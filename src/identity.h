@@ -8,7 +8,8 @@ typedef enum IdentityScope
 {
 	IDENTITY_TRANSACTION,		/* until the transaction ends */
 	IDENTITY_SESSION,			/* until the session ends */
-	IDENTITY_FORWARDED			/* as long as dualdb.forwarded_token is set */
+	IDENTITY_FORWARDED			/* as long as dualdb.forwarded_token is set, in
+								 * the transaction that has set it */
 } IdentityScope;
 
 typedef struct Identity
@@ -29,8 +30,11 @@ extern void identity_set(IdentityScope scope, const VerifiedToken *verified);
 extern void identity_refuse(IdentityScope scope);
 extern void identity_forget_all(void);
 
-/* dualdb.forwarded_token has got another value. */
-extern void identity_forwarded_anew(void);
+/* The number of this transaction, or of the next one. */
+extern uint64 identity_transaction(void);
+
+/* dualdb.forwarded_token has got another value, one of that transaction. */
+extern void identity_forwarded_anew(uint64 transaction);
 
 /* The identity in force now, or NULL. */
 extern const Identity *identity_current(void);

@@ -115,7 +115,7 @@ settings_init(void)
 							   NULL, &forwarded_token, "", PGC_USERSET,
 							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE |
 							   GUC_DISALLOW_IN_FILE,
-							   NULL, assign_forwarded_token,
+							   check_forwarded_token, assign_forwarded_token,
 							   show_forwarded_token);
 	define_name("dualdb.issuer",
 				"Issuer (iss) that the next signing key is made for.",

@@ -12,7 +12,7 @@ use DualDB::Test;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_cluster('node', conf => "log_statement = all\n");
+my $node = new_cluster('node', conf => "log_statement = all\nlog_min_messages = notice\nmax_prepared_transactions = 2\n");
 set_up_app($node);
 my $signer = DualDB::Signer->new;
 my $stranger = DualDB::Signer->new;
@@ -64,14 +64,39 @@ steps_ok(
 	[ 'by itself, too', become($alice) . "; $who", 'alice nobody' ]);
 
 # what a pool sends before the next client
-foreach my $end ('RESET ALL', 'DISCARD ALL', 'RESET SESSION AUTHORIZATION', 'RESET dualdb.forwarded_token')
+foreach my $end ('RESET ALL', 'RESET SESSION AUTHORIZATION', 'RESET dualdb.forwarded_token')
 {
-	steps_ok([ $end, "SET dualdb.forwarded_token = '$alice'; $who; $end; $who", 'alice nobody' ]);
+	steps_ok([ $end, 'BEGIN; ' . forward($alice) . "; $who; $end; $who; COMMIT", 'alice nobody' ]);
+}
+
+# there is no way to have it for a session: the next client of a pool would be the same
+sub keep { return "SET dualdb.forwarded_token = '$_[0]'"; }
+steps_ok(
+	[ 'set for the session', 'BEGIN; ' . keep($alice) . "; $who; COMMIT; $who", 'alice nobody' ],
+	[ 'by itself', keep($alice), '' ],
+	[ 'and asked afterwards', $who, 'nobody' ],
+	[ 'nor by the end of another one', 'BEGIN; ' . forward($bob) . "; $who; COMMIT; $who", 'bob nobody' ],
+	[ 'or its rollback', 'BEGIN; ' . forward($bob) . "; $who; ROLLBACK; $who", 'bob nobody' ],
+	[ 'or that of a savepoint', 'BEGIN; SAVEPOINT s; ' . forward($bob) . "; $who; ROLLBACK TO s; $who; COMMIT; $who", 'bob nobody nobody' ],
+	[ 'control: set in the transaction before the savepoint', 'BEGIN; ' . keep($alice) . '; SAVEPOINT s; ' . forward($bob) . "; $who; ROLLBACK TO s; $who; COMMIT; $who",
+		'bob alice nobody' ],
+	[ 'prepared', "BEGIN; @{[keep($alice)]}; $who; PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'; $who", 'alice nobody' ]);
+$node->safe_psql('postgres', "ALTER ROLE app_user_login SET dualdb.forwarded_token = '$alice'");
+steps_ok([ 'set for the role', "$who; BEGIN; SAVEPOINT s; @{[forward($bob)]}; $who; ROLLBACK TO s; $who; COMMIT; RESET ALL; $who; DISCARD ALL; $who", 'nobody bob nobody nobody nobody' ]);
+$node->safe_psql('postgres', 'ALTER ROLE app_user_login RESET dualdb.forwarded_token');
+{
+	local $ENV{PGOPTIONS} = "-c dualdb.forwarded_token=$alice";
+	steps_ok([ 'set for the connection', "$who; BEGIN; $who; COMMIT", 'nobody nobody' ]);
 }
 $node->safe_psql('aisales_app', "DELETE FROM dualdb.trusted_keys");
 steps_ok([ 'not with a key that is not trusted any more', 'BEGIN; ' . forward($alice) . "; $who; COMMIT", 'nobody' ]);
 $node->safe_psql('aisales_app', $signer->trust_sql);
 steps_ok([ 'control: with one that is', 'BEGIN; ' . forward($alice) . "; $who; COMMIT", 'alice' ]);
+
+# JSON text is UTF-8, and so must the database be
+$node->safe_psql('postgres', q{CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
+$node->safe_psql('latin', 'CREATE EXTENSION dualdb; ALTER DATABASE latin SET dualdb.forward_tokens = on; ' . $signer->trust_sql);
+is($node->safe_psql('latin', 'BEGIN; ' . forward($alice) . "; SELECT coalesce(dualdb.user_id(), 'nobody')"), 'nobody', 'nor where texts are not UTF-8');
 
 # nobody reads it
 my $signature = $alice =~ s/.*\.//r;
@@ -93,9 +118,21 @@ is($session->result, '', 'and goes on');
 is($session->ask($who), 'alice', 'with the identity');
 $session->end;
 $holder->end;
+
+# a notice or a context can quote the statement, as those of Citus do
+$node->safe_psql('aisales_app', "CREATE TABLE public.told AS SELECT '$alice' AS token, 'dualdb' AS by" . q{;
+	CREATE FUNCTION public.tell() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+	DECLARE
+		v_statement text := format('SET LOCAL dualdb.forwarded_token = %L', (SELECT t.token FROM public.told t));
+	BEGIN
+		RAISE NOTICE 'issuing % on a worker', v_statement;
+		EXECUTE v_statement || '; SELECT 1/0';
+	END $$});
+error_is($node, 'aisales_app', 'app_user_login', 'SELECT public.tell()', qr/^22012/, 'an error while the token is passed on');
 $node->stop;
 my $log = slurp_file($node->logfile);
 like($log, qr/SET LOCAL dualdb\.forwarded_token = '\*\*\*'/, 'the log has the statement');
+like($log, qr/NOTICE.*dualdb\.forwarded_token = '\*\*\*'/, 'and a notice that quotes it');
 unlike($log, qr/\Q$signature\E/, 'without the token');
 
 done_testing();
