@@ -42,6 +42,23 @@ redacted(const char *text)
 }
 
 /*
+ * A statement that runs within another one.  In the context it is between double
+ * quotes, where literals cannot be told from identifiers.
+ */
+static void
+redact_inner_statement(ErrorData *edata)
+{
+	if (edata->context != NULL && mentions_secrets(edata->context) &&
+		strpbrk(edata->context, "'$") != NULL)
+		edata->hide_ctx = true;
+	if (edata->internalquery != NULL && mentions_secrets(edata->internalquery))
+	{
+		edata->internalquery = redacted(edata->internalquery);
+		edata->internalpos = 0;
+	}
+}
+
+/*
  * A line about a statement, its parameters or its plan.  A client that asked for
  * such lines gets it redacted, too.
  */
@@ -73,6 +90,14 @@ redact_error(ErrorData *edata)
 		edata->detail_log = redacted("hidden by dualdb");
 }
 
+/* Citus shows what it sends to other nodes as a notice. */
+static void
+redact_forwarded_token(ErrorData *edata)
+{
+	if (strstr(edata->message, "dualdb.forwarded_token") != NULL)
+		edata->message = redacted(edata->message);
+}
+
 static void
 redact(ErrorData *edata)
 {
@@ -81,7 +106,11 @@ redact(ErrorData *edata)
 		if (edata->elevel == LOG)
 			redact_log_line(edata);
 		else
+		{
 			redact_error(edata);
+			redact_forwarded_token(edata);
+		}
+		redact_inner_statement(edata);
 	}
 	if (next_hook)
 		next_hook(edata);

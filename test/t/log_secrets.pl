@@ -40,7 +40,7 @@ $node->safe_psql('aisales_app', 'SELECT dualdb.sync()');
 # what must not be seen: planted, or made on the way
 my %secret = (
 	password => 'planted password one', wrong => 'planted wrong password',
-	new_password => 'planted password two', reset_password => 'planted password three');
+	new_password => 'planted password two', told => 'planted told password', reset_password => 'planted password three');
 my $start = -s $node->logfile;
 
 sub call
@@ -88,6 +88,19 @@ call('aisales_app', 'app_login', "SELECT dualdb.no_such_function('$secret{access
 auth("SET client_min_messages = log; SELECT auth.login('ann\@example.com', '$secret{wrong}')");
 auth("PREPARE p AS SELECT (auth.login(\$1, \$2, \$3::text::inet)).status; EXECUTE p('a', '$secret{wrong}', 'x')");
 auth("SELECT U&\"\\0061uth\".U&\"l\\006fgin\"('a', '$secret{wrong}')");
+
+# in a statement within a statement that does not say so: a context quotes it
+$node->safe_psql('aisales_auth', "CREATE TABLE public.told (password text); INSERT INTO public.told /* auth.login */ VALUES ('$secret{told}')" . q{;
+	CREATE FUNCTION public.tell(more text) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		v_status text;
+	BEGIN
+		EXECUTE format('SELECT (auth.login(''nobody@example.com'', %L)).status %s', (SELECT t.password FROM public.told t), more) INTO v_status;
+		RETURN v_status;
+	END $$});
+is($node->safe_psql('aisales_auth', q{SELECT public.tell('')}), 'invalid_credentials', 'within another statement');
+error_is($node, 'aisales_auth', scalar getpwuid($<), q{SELECT public.tell(', 1 / 0')}, qr/^22012/, 'with an error');
+error_is($node, 'aisales_auth', scalar getpwuid($<), q{SELECT public.tell(', planted_column')}, qr/^42703/, 'with another one');
 
 # as bind parameters
 my $script = $node->basedir . '/bind.sql';
