@@ -171,9 +171,12 @@ $(OBJS): $(wildcard src/*.h)
 META.json: META.json.in dualdb.control
 	sed 's/@VERSION@/$(EXTVERSION)/' META.json.in > $@
 
-.PHONY: bench demo demo-down test test-large
+.PHONY: bench bench-scale demo demo-down test test-large
 bench:
 	bench/run
+bench-scale:
+	bench/scale/run $(SIZES)
+	bench/scale/phases
 demo:
 	demo/up
 demo-down:

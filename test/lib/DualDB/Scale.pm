@@ -103,6 +103,7 @@ sub does
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is_deeply([ long_reads($tables, $limit // ROWS, @plans) ], [], "$title reads no table from end to end");
+	is_deeply([ map { $_->{'Query Text'} } grep { $_->{JIT} } @plans ], [], "$title compiles nothing");
 	is(join(' ', grep { !$used{$_} } split / /, $indexes), '', "$title uses $indexes")
 	  or diag join ' ', sort keys %used;
 	return split /\|/, (split /\n/, $out)[-1] // '', -1;
