@@ -12,14 +12,16 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "nodes/makefuncs.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_func.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(dualdb_owns_project_support);
 
@@ -27,8 +29,11 @@ PG_FUNCTION_INFO_V1(dualdb_owns_project_support);
 static Node *
 among_own_projects(List *args, Oid collation)
 {
-	Oid			ids = LookupFuncName(list_make2(makeString("dualdb"), makeString("own_project_ids")),
-									 0, NULL, true);
+	/* the caller needs no right on the schema for it, as for the policy's function */
+	Oid			ids = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+									  CStringGetDatum("own_project_ids"),
+									  PointerGetDatum(buildoidvector(NULL, 0)),
+									  ObjectIdGetDatum(get_namespace_oid("dualdb", false)));
 	ScalarArrayOpExpr *among = makeNode(ScalarArrayOpExpr);
 
 	if (!OidIsValid(ids) ||
