@@ -73,10 +73,14 @@ ok($pooler{auth}->write_users, 'control: it is written');
 
 # the unit and the configuration agree
 my $unit = slurp_file("$DualDB::PgBouncer::FOLDER/dualdb-pgbouncer\@.service");
-my ($start) = $unit =~ /^ExecStart=\S+ (.*)$/m;
-my ($socket) = $unit =~ /^RuntimeDirectory=(.*)$/m;
-like(slurp_file("$DualDB::PgBouncer::FOLDER/" . $start =~ s{^/etc/pgbouncer/%i}{$_}r), qr{^unix_socket_dir = /run/\Q${\ ($socket =~ s/%i/$_/r)}\E$}m,
-	"the unit starts $_ with its socket's folder") foreach 'auth', 'app';
+my ($start, $socket) = map { $unit =~ /^$_=(.*)$/m } 'ExecStart', 'RuntimeDirectory';
+foreach my $name ('auth', 'app')
+{
+	my ($file) = $start =~ m{/etc/pgbouncer/(\S+)$};
+	my ($folder) = slurp_file("$DualDB::PgBouncer::FOLDER/" . $file =~ s/%i/$name/r) =~ /^unix_socket_dir = (.*)$/m;
+
+	is($folder, '/run/' . $socket =~ s/%i/$name/r, "the unit starts $name, with the folder of its socket");
+}
 
 # Users, what they have, and what 200 clients do.
 my @names = map { "user$_" } 0 .. 7;
