@@ -121,7 +121,7 @@ my $log = slurp_file($node->logfile, $start);
 like($log, qr/planted control/, 'control: literals are logged');
 like($log, qr/auth\.login\('\*\*\*'/, "control: statements of ours are logged without theirs");
 like($log, qr/Query Text: .*auth\.login/, 'control: auto_explain logs them, too');
-like($log, qr/parameters: \$1 = '\*\*\*'/, 'control: and so are parameters');
+like($log, qr/[Pp]arameters: \$1 = '\*\*\*'/, 'control: and so are parameters');
 cmp_ok(scalar(keys %secret), '>=', 14, 'there are secrets to look for');
 foreach my $name (sort keys %secret)
 {
