@@ -94,8 +94,9 @@ CREATE FUNCTION pg_temp.add_events() RETURNS void LANGUAGE sql VOLATILE AS $$
 	SELECT pg_temp.ago(60 * random()), 'authn_login_success', b.user_id, b.session_id, '192.0.2.0'::inet + b.n % 256,
 		'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 	FROM batch b, generate_series(1, 3);
+	-- longer than they live otherwise, to be there when all is made
 	INSERT INTO dualdb.revocations (kind, id, expires_at)
-	SELECT 'session', dualdb.new_id(), now() + interval '12 minutes' FROM batch b WHERE b.n % 10 = 0;
+	SELECT 'session', dualdb.new_id(), now() + interval '1 day' FROM batch b WHERE b.n % 10 = 0;
 $$;
 
 DO $$
