@@ -133,11 +133,6 @@ BEGIN
 		status := 'invalid_argument';
 		RETURN;
 	END IF;
-	-- what cannot be locked in time is for the next call
-	BEGIN
-		PERFORM FROM dualdb.maintain_partitions('auth.audit_log');
-	EXCEPTION WHEN lock_not_available THEN NULL;
-	END;
 	-- ended sessions stay a day longer than their tokens, so that reuse is seen
 	FOREACH v_statement IN ARRAY ARRAY[
 		'auth.one_time_tokens WHERE expires_at < $1',
@@ -160,6 +155,12 @@ BEGIN
 		GET DIAGNOSTICS v_rows = ROW_COUNT;
 		rows_deleted := rows_deleted + v_rows;
 	END LOOP;
+	-- last, for logins wait until it is committed; what cannot be locked in time is for
+	-- the next call
+	BEGIN
+		PERFORM FROM dualdb.maintain_partitions('auth.audit_log');
+	EXCEPTION WHEN lock_not_available THEN NULL;
+	END;
 	status := 'ok';
 END
 $$;

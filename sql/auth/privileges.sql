@@ -33,7 +33,7 @@ GRANT EXECUTE ON FUNCTION
 	dualdb.missing_partitions(regclass, integer, timestamptz),
 	dualdb.add_partition(regclass, timestamptz, timestamptz),
 	dualdb.drop_partitions(regclass, timestamptz), dualdb.log_partitions(regclass),
-	dualdb.partitioned_by(regclass)
+	dualdb.partitioned_by(regclass), dualdb.partition_name(regclass, timestamptz)
 	TO dualdb_auth_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dualdb.trusted_keys, dualdb.revocations
 	TO dualdb_auth_owner;

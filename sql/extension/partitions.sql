@@ -48,6 +48,19 @@ COMMENT ON FUNCTION dualdb.partitioned_by(regclass) IS
 	'internal: the column by whose time a table is partitioned, and its default partition, if any';
 REVOKE ALL ON FUNCTION dualdb.partitioned_by(regclass) FROM PUBLIC;
 
+CREATE FUNCTION dualdb.partition_name(parent regclass, lower timestamptz) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT format('%I.%I', n.nspname, c.relname || to_char(lower, '_YYYYMM'))
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.oid = parent
+$$;
+COMMENT ON FUNCTION dualdb.partition_name(regclass, timestamptz) IS
+	'internal: the partition of a month, qualified and quoted';
+REVOKE ALL ON FUNCTION dualdb.partition_name(regclass, timestamptz) FROM PUBLIC;
+
 CREATE FUNCTION dualdb.add_partition(
 	parent regclass, lower timestamptz, upper timestamptz, OUT moved bigint)
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -58,26 +71,23 @@ DECLARE
 	v_by record := dualdb.partitioned_by(parent);
 	v_caller name := current_user;
 	v_role text := current_setting('role');
-	v_parent record;
-	v_partition text;
+	v_owner name;
+	v_partition text := dualdb.partition_name(parent, lower);
 	v_columns text;
 BEGIN
-	SELECT n.nspname, c.relname, r.rolname AS owner INTO v_parent
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		JOIN pg_roles r ON r.oid = c.relowner
+	SELECT r.rolname INTO v_owner
+	FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
 	WHERE c.oid = parent;
-	v_partition := format('%I.%I', v_parent.nspname,
-		v_parent.relname || to_char(lower, '_YYYYMM'));
 	SELECT string_agg(quote_ident(a.attname), ', ') INTO v_columns
 	FROM pg_attribute a
 	WHERE a.attrelid = parent AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
 
 	-- as the log's owner, not with the default privileges of whoever calls this
-	IF v_parent.owner <> current_user THEN
-		PERFORM set_config('role', v_parent.owner, true);
+	IF v_owner <> current_user THEN
+		PERFORM set_config('role', v_owner, true);
 	END IF;
 	EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL)', v_partition, parent);
-	IF v_parent.owner <> v_caller THEN
+	IF v_owner <> v_caller THEN
 		PERFORM set_config('role', v_role, true);
 	END IF;
 	moved := 0;
@@ -99,7 +109,8 @@ COMMENT ON FUNCTION dualdb.add_partition(regclass, timestamptz, timestamptz) IS
 REVOKE ALL ON FUNCTION dualdb.add_partition(regclass, timestamptz, timestamptz) FROM PUBLIC;
 
 -- Rows of times long ago or far ahead make no partition: whoever may insert could
--- make any number of them.
+-- make any number of them.  Nor does a month whose partition has been detached, to be
+-- kept, and still has its name.
 CREATE FUNCTION dualdb.missing_partitions(
 	parent regclass, ahead integer, since timestamptz)
 RETURNS SETOF timestamptz
@@ -119,6 +130,7 @@ BEGIN
 				v_this + make_interval(months => ahead), '1 month') m (month)
 		WHERE NOT EXISTS (SELECT FROM dualdb.log_partitions(parent) p
 			WHERE p.lower < m.month + interval '1 month' AND p.upper > m.month)
+			AND to_regclass(dualdb.partition_name(parent, m.month)) IS NULL
 		ORDER BY m.month
 	LOOP
 		v_wanted := v_month >= v_this;
@@ -178,18 +190,21 @@ SET timezone = 'UTC'
 SET lock_timeout = '500ms'
 AS $$
 DECLARE
-	v_before timestamptz := date_trunc('month', now() - keep);
+	v_before timestamptz;
 	v_months timestamptz[];
 	v_month timestamptz;
 	v_referenced regclass;
 BEGIN
 	PERFORM dualdb.require_primary();
-	IF parent IS NULL OR ahead IS NULL OR ahead NOT BETWEEN 0 AND 36 OR now() - keep > now() THEN
+	IF parent IS NULL OR ahead IS NULL OR ahead NOT BETWEEN 0 AND 36
+		OR keep > interval '100 years' OR now() - keep > now()
+	THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'partitions cannot be maintained for that time',
-			HINT = 'ahead is a number of months from 0 to 36; keep is not negative.';
+			HINT = 'ahead is a number of months from 0 to 36; keep is not negative, and at most 100 years.';
 	END IF;
+	v_before := date_trunc('month', now() - keep);
 	-- one at a time; nobody else waits for this lock
 	EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);
 	v_months := ARRAY(SELECT m.month FROM dualdb.missing_partitions(parent, ahead, v_before) m (month));

@@ -71,7 +71,7 @@ is(app("SELECT string_agg(DISTINCT p.lower || ' ' || p.upper, ',') FROM (SELECT 
 my $call = "SELECT dualdb.maintain_partitions('app.api_logs'";
 my $superuser = getpwuid($<);
 error_is($node, 'aisales_app', $superuser, $_, qr/^22023: partitions cannot be maintained/, "refused: $_")
-  foreach "$call, -1)", "$call, 37)", "$call, NULL)", "$call, keep => '-1 day')", 'SELECT dualdb.maintain_partitions(NULL)';
+  foreach "$call, -1)", "$call, 37)", "$call, NULL)", "$call, keep => '-1 day')", "$call, keep => '101 years')", "$call, keep => '1000000 years')", "$call, keep => '1 month -40 days')", 'SELECT dualdb.maintain_partitions(NULL)';
 error_is($node, 'aisales_app', $superuser, "SELECT dualdb.maintain_partitions('app.orders')",
 	qr/^42809: "app.orders" is not partitioned/, 'refused: another table');
 error_is($node, 'aisales_app', 'app_login', "$call)", qr/^42501/, 'not for the application');
@@ -138,6 +138,29 @@ auth("INSERT INTO auth.audit_log (at, event) SELECT now() - make_interval(months
 is(auth("SELECT created, moved FROM dualdb.maintain_partitions('auth.audit_log')"), '6|6', 'months before');
 is(auth("SELECT dropped FROM dualdb.maintain_partitions('auth.audit_log', keep => '4 months')"), '2', 'are dropped by retention alone');
 is(months_of('auth.audit_log'), '-4 -3 -2 -1 0 1 2', 'the others stay');
+
+# one that was detached, to be kept
+auth("INSERT INTO auth.audit_log (event) VALUES ('kept')");
+auth("ALTER TABLE auth.audit_log DETACH PARTITION $audit");
+is((psql_as($node, 'aisales_auth', 'auth_login', 'SELECT status FROM auth.purge_expired()'))[1], 'ok', 'the service purges beside a partition that was detached');
+is((login_tokens($node, 'ann@example.com'))[0] ne '', 1, 'users log in');
+is(auth("SELECT count(*) > 0 FROM auth.audit_log_default"), 't', 'with an event');
+is(auth("SELECT count(*) FROM $audit WHERE event = 'kept'"), '1', 'what was detached is left alone');
+auth("ALTER TABLE $audit RENAME TO kept");
+is(auth("SELECT created, moved > 0 FROM dualdb.maintain_partitions('auth.audit_log')"), '1|t', 'and under another name is not in the way');
+
+# logins do not wait for a purge
+auth("DROP TABLE $audit");
+auth("INSERT INTO auth.audit_log (event) VALUES ('x')");
+my $locker = DualDB::Session->new($node, 'aisales_auth');
+my $purge = DualDB::Session->new($node, 'aisales_auth', 'auth_login');
+$locker->query('BEGIN; LOCK TABLE auth.one_time_tokens IN SHARE MODE');
+$purge->start('SELECT status FROM auth.purge_expired()');
+ok($node->poll_query_until('aisales_auth', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'auth.one_time_tokens'::regclass"), 'a purge takes its time');
+is((psql_as($node, 'aisales_auth', 'auth_login', "SET statement_timeout = '20s'; SELECT status FROM auth.login('ann\@example.com', '$DualDB::Test::PASSWORD')"))[1], 'ok', 'users log in meanwhile');
+$locker->end;
+is($purge->result, 'ok', 'and it comes to its end');
+is(auth("SELECT to_regclass('$audit')"), $audit, 'with the partition');
 
 # an open transaction is not waited for, and not harmed
 my $writer = DualDB::Session->new($node, 'aisales_app', 'app_login');
