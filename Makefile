@@ -113,6 +113,7 @@ SQL_MEMBERS = \
 	sql/extension/verify_items.sql \
 	sql/extension/verify_roles.sql \
 	sql/extension/verify_server.sql \
+	sql/extension/verify_partitions.sql \
 	sql/extension/verify_bridge.sql \
 	sql/extension/verify_privileges.sql \
 	sql/extension/verify_reach.sql \

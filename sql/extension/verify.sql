@@ -68,7 +68,7 @@ AS $$
 DECLARE
 	v_check text;
 BEGIN
-	FOREACH v_check IN ARRAY ARRAY['schemas', 'server', 'logging', 'replication', 'migration',
+	FOREACH v_check IN ARRAY ARRAY['schemas', 'server', 'logging', 'replication', 'migration', 'partitions', 'forwarding',
 		'slots', 'synchrony', 'conninfo', 'standby',
 		'role_attributes', 'role_settings', 'members', 'powers', 'databases', 'hba_file',
 		'hba_bridge', 'hba_missing', 'ident', 'grants', 'bridge_reach', 'catalog',

@@ -27,6 +27,8 @@ AS $$
 	('standby_slot', 'server', 'A standby has a slot.'),
 	('schemas', 'server', 'No schema is in the way.'),
 	('migration', 'server', 'No migration is unfinished.'),
+	('partitions', 'server', 'The logs have partitions of this month and the next, and a default one.'),
+	('forwarded_tokens', 'server', 'Tokens are passed on between the nodes of a sharded database, and nowhere else.'),
 	('role_missing', 'server', 'Every role is there.'),
 	('role_attributes', 'server', 'Roles have the attributes that they need, and no others.'),
 	('role_password', 'server', 'No role has a password that it must not have.'),

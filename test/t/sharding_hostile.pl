@@ -86,4 +86,19 @@ is(contrib($auth, $coordinator, 'shard.sql'), '', 'shard.sql again');
 is(app(q{SELECT v.item || ': ' || v.detail FROM dualdb.verify_setup() v WHERE v.item ~ 'catalog|privileges' AND v.status <> 'ok'}), '',
 	'verify_setup() finds nothing in it');
 
+
+# what verify_setup() says where the workers would not know the caller
+foreach my $setting ([ 'dualdb.forward_tokens', 'off', 'on' ], [ 'citus.propagate_set_commands', 'none', 'local' ])
+{
+	my ($name, $bad, $good) = @$setting;
+	my $found = q{SELECT DISTINCT v.status, v.hint FROM dualdb.verify_setup() v WHERE v.item = 'forwarded_tokens'};
+
+	is(app($found), 'ok|', "verify_setup() of $name");
+	app("ALTER DATABASE aisales_app SET $name = $bad");
+	is(app($found), "error|ALTER DATABASE aisales_app SET $name = $good;", 'is an error where it is not on');
+	is(as_user($coordinator, with_token($bobs, 'SELECT count(*) FROM app.orders')), '0', 'and users see no rows');
+	app("ALTER DATABASE aisales_app SET $name = $good");
+	is(as_user($coordinator, with_token($bobs, 'SELECT count(*) FROM app.orders')), '36', 'and they do with the hint');
+}
+
 done_testing();
