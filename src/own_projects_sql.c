@@ -18,6 +18,7 @@
 
 #include <limits.h>
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
@@ -67,6 +68,7 @@ typedef struct Reading
 	uint32		xcnt;
 	int32		subxcnt;
 	CommandId	curcid;
+	SubTransactionId within;	/* a rollback to a savepoint changes nothing else */
 	OwnProjects *shards;
 } Reading;
 
@@ -220,7 +222,8 @@ is_current(const Reading *reading, const char *user_id, const Snapshot now)
 	return reading->context != NULL && strcmp(reading->user_id, user_id) == 0 &&
 		reading->xmin == now->xmin && reading->xmax == now->xmax &&
 		reading->xcnt == now->xcnt && reading->subxcnt == now->subxcnt &&
-		reading->curcid == now->curcid;
+		reading->curcid == now->curcid &&
+		reading->within == GetCurrentSubTransactionId();
 }
 
 static Reading *
@@ -246,7 +249,18 @@ current_reading(FmgrInfo *flinfo, const char *user_id)
 	reading->xcnt = now->xcnt;
 	reading->subxcnt = now->subxcnt;
 	reading->curcid = now->curcid;
+	reading->within = GetCurrentSubTransactionId();
 	return reading;
+}
+
+static OwnProjects *
+read_more(Reading *reading, text *project_id)
+{
+	OwnProjects *own = read_shard(project_id, reading->context);
+
+	own->next = reading->shards;
+	reading->shards = own;
+	return own;
 }
 
 static bool
@@ -266,10 +280,7 @@ owns(Reading *reading, text *project_id)
 			 hash_of(project_id) <= own->shard.highest))
 			return false;
 	}
-	own = read_shard(project_id, reading->context);
-	own->next = reading->shards;
-	reading->shards = own;
-	return contains(own, project_id);
+	return contains(read_more(reading, project_id), project_id);
 }
 
 /* owns_project(project_id text) returns boolean */
@@ -284,15 +295,18 @@ dualdb_owns_project(PG_FUNCTION_ARGS)
 						PG_GETARG_TEXT_PP(0)));
 }
 
-/* own_project_ids() returns text[] */
+/* own_project_ids() returns text[]; an index within a join asks for each row. */
 Datum
 dualdb_own_project_ids(PG_FUNCTION_ARGS)
 {
+	const Identity *identity = identity_current();
+	Reading    *reading;
 	OwnProjects *own;
 
-	if (identity_current() == NULL)
+	if (identity == NULL)
 		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
-	own = read_shard(NULL, CurrentMemoryContext);
+	reading = current_reading(fcinfo->flinfo, identity->user_id);
+	own = reading->shards != NULL ? reading->shards : read_more(reading, NULL);
 	PG_RETURN_ARRAYTYPE_P(construct_array((Datum *) own->ids, (int) own->n, TEXTOID,
 										  -1, false, TYPALIGN_INT));
 }

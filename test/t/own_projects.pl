@@ -71,6 +71,25 @@ END $$};
 my (undef, undef, $err) = psql_as($node, 'aisales_app', 'app_user_login', 'BEGIN; ' . sprintf($asks, $alice, $bob, $alice) . '; ROLLBACK');
 like($err, qr/INFO:  answers tfff$/m, 'the same expression, for one user and another, before and after a project is deleted');
 
+# A rollback to a savepoint that no transaction number tells of: a later one has ended.
+app(q{GRANT CREATE ON SCHEMA public TO dualdb_app_user});
+$session->query(q{CREATE FUNCTION public.asks() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN dualdb.owns_project(''a1''); END'});
+$session->query('BEGIN; ' . become($alice) . q{; SAVEPOINT s; DELETE FROM app.projects WHERE id = 'a1'});
+app('CREATE TABLE public.later ()');
+is($session->ask('SELECT public.asks()'), 'f', 'not a project that has been deleted');
+is($session->ask('ROLLBACK TO s; SELECT public.asks()'), 't', 'but once it has not been');
+$session->query('ROLLBACK');
+
+# An index within a join: whose projects these are is not read again for each row.
+my $join = q{SELECT count(*) FROM generate_series(1, 100) g, LATERAL (SELECT FROM app.orders o WHERE o.id = g::text OFFSET 0) o};
+my $reads = q{SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relid = 'app.projects'::regclass};
+$session->query('BEGIN; SET LOCAL enable_seqscan = off; ' . become($alice));
+like($session->ask("EXPLAIN (ANALYZE) $join"), qr/ loops=100\).*Cond: .*own_project_ids/s, 'control: an index is asked a hundred times');
+$session->query('ROLLBACK; BEGIN; SET LOCAL enable_seqscan = off; ' . become($alice));
+is($session->ask($join), '4', 'own rows');
+cmp_ok($session->ask($reads), '<', 100, 'with fewer readings of the projects');
+$session->query('ROLLBACK');
+
 # By way of other statements.
 sub refused
 {
@@ -96,7 +115,6 @@ is((psql_as($node, 'aisales_app', 'app_user_login', 'BEGIN; ' . become($alice) .
 	join("\n", qw(a1 a3 a1 a3 0 a3)), 'control: rows of their own');
 
 # A function of theirs sees no row before the policy has let it through.
-app(q{GRANT CREATE ON SCHEMA public TO dualdb_app_user});
 my $sees = q{CREATE FUNCTION public.sees(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS 'BEGIN RAISE INFO ''sees %%'', $1; RETURN true; END'; %s};
 (undef, undef, $err) = psql_as($node, 'aisales_app', 'app_user_login', 'BEGIN; ' . become($alice) . '; ' . sprintf($sees, 'SELECT count(*) FROM app.orders WHERE public.sees(project_id)') . '; ROLLBACK');
 like($err, qr/sees a1/, 'control: a cheap function in a condition sees one\'s own rows');
