@@ -4,7 +4,8 @@
  * The server logs statements, their parameters and their plans as settings say,
  * and whichever fails.  Where such a line names one of this extension's
  * functions, its literals are taken out; where an error is about such a
- * statement, the statement is left out.  What the client sees is not changed.
+ * statement, the statement is left out.  Of an error the client sees all but the
+ * literals of a statement within its own.
  */
 #include "dualdb.h"
 
@@ -17,6 +18,23 @@
 
 static emit_log_hook_type next_hook = NULL;
 
+/* EXECUTE can be after a comment, EXPLAIN or another statement. */
+static bool
+has_execute(const char *text)
+{
+	const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+	const char *p;
+
+	for (p = text; (p = strpbrk(p, "eE")) != NULL; p++)
+	{
+		if (pg_strncasecmp(p, "execute", 7) == 0 &&
+			(p == text || strchr(letters, p[-1]) == NULL) &&
+			(p[7] == '\0' || strchr(letters, p[7]) == NULL))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Is the running statement to be kept out?  An EXECUTE does not say what was
  * prepared.
@@ -25,8 +43,7 @@ static bool
 statement_is_secret(void)
 {
 	return debug_query_string != NULL &&
-		(mentions_secrets(debug_query_string) ||
-		 pg_strncasecmp(debug_query_string, "execute", 7) == 0);
+		(mentions_secrets(debug_query_string) || has_execute(debug_query_string));
 }
 
 static char *

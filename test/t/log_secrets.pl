@@ -87,6 +87,9 @@ call('aisales_app', 'app_login', "SELECT dualdb.no_such_function('$secret{access
 
 auth("SET client_min_messages = log; SELECT auth.login('ann\@example.com', '$secret{wrong}')");
 auth("PREPARE p AS SELECT (auth.login(\$1, \$2, \$3::text::inet)).status; EXECUTE p('a', '$secret{wrong}', 'x')");
+my $prepare = 'PREPARE p AS SELECT (auth.login($1, $2, $3::text::inet)).status';
+auth("$prepare; $_") foreach "/* as p */ EXECUTE p('a', '$secret{wrong}', 'x')", "SELECT 1\\; EXECUTE p('a', '$secret{wrong}', 'x')",
+  "EXPLAIN ANALYZE EXECUTE p('a', '$secret{wrong}', 'x')";
 auth("SELECT U&\"\\0061uth\".U&\"l\\006fgin\"('a', '$secret{wrong}')");
 
 # in a statement within a statement that does not say so: a context quotes it
@@ -117,8 +120,10 @@ foreach my $mode ('extended', 'prepared')
 
 # control: the same statements of anybody else's functions are in the log
 psql_as($node, 'aisales_app', 'app_login', "SELECT length('planted control')");
+psql_as($node, 'aisales_app', 'app_login', "SELECT 'planted executed' AS not_executed, 1 / 0");
 my $log = slurp_file($node->logfile, $start);
 like($log, qr/planted control/, 'control: literals are logged');
+like($log, qr/STATEMENT:  SELECT 'planted executed'/, 'control: so are statements with an error');
 like($log, qr/auth\.login\('\*\*\*'/, "control: statements of ours are logged without theirs");
 like($log, qr/Query Text: .*auth\.login/, 'control: auto_explain logs them, too');
 like($log, qr/[Pp]arameters: \$1 = '\*\*\*'/, 'control: and so are parameters');
