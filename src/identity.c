@@ -14,6 +14,7 @@
 
 #include <sodium.h>
 
+#include "access/parallel.h"
 #include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -152,8 +153,12 @@ forwarded_slot(void)
 	JwtStatus	reason;
 	text	   *token;
 
-	/* JSON text is UTF-8 (RFC 8259 section 8.1), and so must the database be */
-	if (!forward_tokens || forwarded_in != transaction || GetDatabaseEncoding() != PG_UTF8)
+	/*
+	 * A parallel worker has the setting, and not when it was set.  JSON text is
+	 * UTF-8 (RFC 8259 section 8.1), and so must the database be.
+	 */
+	if (!forward_tokens || forwarded_in != transaction || IsParallelWorker() ||
+		GetDatabaseEncoding() != PG_UTF8)
 		slot_clear(slot, SLOT_EMPTY);
 	else if (slot->state == SLOT_EMPTY && forwarded_token[0] != '\0')
 	{

@@ -81,6 +81,16 @@ steps_ok(
 	[ 'control: set in the transaction before the savepoint', 'BEGIN; ' . keep($alice) . '; SAVEPOINT s; ' . forward($bob) . "; $who; ROLLBACK TO s; $who; COMMIT; $who",
 		'bob alice nobody' ],
 	[ 'prepared', "BEGIN; @{[keep($alice)]}; $who; PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'; $who", 'alice nobody' ]);
+my $parallel = $node->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode';
+$node->safe_psql('aisales_app', q{CREATE FUNCTION public.who() RETURNS text LANGUAGE plpgsql PARALLEL SAFE AS $$
+	BEGIN
+		RETURN coalesce(dualdb.user_id(), 'nobody') || (SELECT CASE WHEN a.leader_pid <> a.pid THEN '_in_a_worker' ELSE '' END
+			FROM pg_stat_activity a WHERE a.pid = pg_backend_pid());
+	END $$});
+steps_ok(
+	[ 'set for the session', keep($alice), '' ],
+	[ 'nor in a function that says of itself what is not so', "SET $parallel = on; SELECT public.who()", 'nobody_in_a_worker' ],
+	[ 'control: the function', "SET $parallel = off; BEGIN; " . forward($alice) . '; SELECT public.who(); COMMIT', 'alice' ]);
 $node->safe_psql('postgres', "ALTER ROLE app_user_login SET dualdb.forwarded_token = '$alice'");
 steps_ok([ 'set for the role', "$who; BEGIN; SAVEPOINT s; @{[forward($bob)]}; $who; ROLLBACK TO s; $who; COMMIT; RESET ALL; $who; DISCARD ALL; $who", 'nobody bob nobody nobody nobody' ]);
 $node->safe_psql('postgres', 'ALTER ROLE app_user_login RESET dualdb.forwarded_token');
