@@ -33,11 +33,17 @@ sub refused { return psql_error($node, $_[0], $superuser, "SELECT dualdb.jwt_ver
 sub run_section
 {
 	my ($file, $heading) = @_;
-	my $name = "$file" . (defined $heading ? ", $heading" : '');
+
+	return run_blocks($file . (defined $heading ? ", $heading" : ''), sql_blocks($file, $heading));
+}
+
+sub run_blocks
+{
+	my ($name, @blocks) = @_;
 	my $all = '';
 	my $errors = '';
 
-	foreach my $block (sql_blocks($file, $heading))
+	foreach my $block (@blocks)
 	{
 		my ($database, $sql) = @$block;
 		my ($status, $out, $err) = psql_as($node, $database, $superuser, $sql);
@@ -91,7 +97,22 @@ my ($token, $refresh_token) = login_tokens($node, 'ann@example.com');
 my $api_key = new_key();
 my $reset = auth("SELECT token FROM auth.request_password_reset('ann\@example.com')");
 is(join(' ', status_of("verify_api_key('$api_key')"), refused('aisales_app', $token)), 'ok good', 'control: all of it is good');
-run_section('runbooks/restore.md');
+# until all of it has ended, nobody but a superuser gets in
+my @steps = sql_blocks('runbooks/restore.md');
+my ($kept_out) = code_blocks('runbooks/restore.md', undef, '');
+my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
+sub write_hba
+{
+	unlink $node->data_dir . '/pg_hba.conf';
+	$node->append_conf('pg_hba.conf', $_[0]);
+	return $node->reload;
+}
+write_hba(($kept_out // '') =~ s/postgres +peer/$superuser trust/r . $hba);
+run_blocks('restore.md, before anybody is let in', @steps[ 0 .. 2 ]);
+like(DualDB::Session->to($node->connstr('aisales_auth') . ' user=auth_login')->ask('SELECT 1'), qr/pg_hba\.conf rejects/, 'nobody is in before it');
+write_hba($hba);
+is((psql_as($node, 'aisales_auth', 'auth_login', 'SELECT 1'))[1], '1', 'control: and afterwards they are');
+run_blocks('restore.md, then', @steps[ 3 .. $#steps ]);
 is(join(' ', status_of("refresh('$refresh_token')"), status_of("verify_api_key('$api_key')"), status_of("reset_password('$reset', '$password')")),
 	'revoked revoked invalid_credentials', 'sessions, API keys and tokens by mail have ended');
 is(join(' ', map { refused($_, $token) } 'aisales_auth', 'aisales_app'), 'refused refused', 'access tokens, too');
