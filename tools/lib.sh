@@ -97,6 +97,7 @@ wanted_packages()
 	for program in pgbackrest faketime age gpg gpg-agent patroni; do
 		command -v "$program" >/dev/null || echo "$program"
 	done
+	command -v ip >/dev/null || echo iproute2
 	command -v etcd >/dev/null || echo etcd-server
 	has_python etcd || echo python3-etcd
 }
