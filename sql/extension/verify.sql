@@ -99,6 +99,8 @@ CREATE FUNCTION dualdb.verify_setup(
 RETURNS SETOF record
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- many small statements: compiling them takes longer than they do
+SET jit = off
 AS $$
 	WITH here AS MATERIALIZED (
 		SELECT dualdb.verify_sides() AS sides
