@@ -16,13 +16,6 @@ our @EXPORT = qw(verified_cluster write_hba make_certificate findings hints_of b
 # PUBLIC may connect to these as initdb makes them.
 our $EVERYWHERE = 'warning|bridge_connect|postgres warning|bridge_connect|template1';
 
-# Whether the sync is recent depends on the clock and on a worker; it has a test
-# of its own.
-my $listed = q{
-	SELECT concat_ws('|', v.status, v.item, CASE v.item WHEN 'bridge_connect' THEN split_part(v.hint, ' ', 5) END) AS line
-	FROM dualdb.verify_setup() v
-	WHERE v.status <> 'ok' AND v.item NOT IN ('sync', 'sync_worker', 'max_feed_age')};
-
 sub write_hba
 {
 	my ($node, @lines) = @_;
@@ -60,21 +53,26 @@ sub make_certificate
 	return;
 }
 
-# status|item of all that is not ok, in order, joined by blanks.
-sub findings
-{
-	my ($node, $database) = @_;
-
-	return join ' ', sort split /\n/, $node->safe_psql($database, "SELECT DISTINCT x.line FROM ($listed) x");
-}
-
-sub hints_of
+# All that is not ok: status|item, in order, joined by blanks; and the hints of one item.
+#
+# Whether the sync is recent depends on the clock and on a worker; it has a test of its own.
+sub look
 {
 	my ($node, $database, $item) = @_;
+	my ($lines, $hints) = split /\n/, $node->safe_psql($database, qq{
+		SELECT concat_ws(E'\\n', coalesce(string_agg(DISTINCT concat_ws('|', v.status, v.item,
+				CASE v.item WHEN 'bridge_connect' THEN split_part(v.hint, ' ', 5) END), ' ')
+				FILTER (WHERE v.item NOT IN ('sync', 'sync_worker', 'max_feed_age')), ''),
+			string_agg(DISTINCT v.hint, E'\\n') FILTER (WHERE v.item = '$item'))
+		FROM dualdb.verify_setup() v
+		WHERE v.status <> 'ok'}), 2;
 
-	return $node->safe_psql($database,
-		"SELECT DISTINCT hint FROM dualdb.verify_setup() WHERE status <> 'ok' AND item = '$item'");
+	return (join(' ', sort split / /, $lines // ''), $hints // '');
 }
+
+sub findings { return (look(@_, ''))[0] }
+
+sub hints_of { return (look(@_))[1] }
 
 # breaks_ok(node, database, [finding, SQL, options], ...): each SQL by itself
 # makes the finding, and its hint takes it away.
@@ -97,9 +95,8 @@ sub breaks_ok
 		my $wanted = join ' ', sort $finding,
 		  $options{instead} ? () : split(' ', $before), @{ $options{also} // [] };
 		wait_for($node, $database, $wanted) if $sql =~ /ALTER SYSTEM/;
-		is(findings($node, $database), $wanted, "$finding: $sql");
-
-		my $hints = hints_of($node, $database, $item);
+		my ($found, $hints) = look($node, $database, $item);
+		is($found, $wanted, "$finding: $sql");
 		like($hints, $options{like}, 'the hint') if $options{like};
 		$node->safe_psql($database, $options{mend} // $hints);
 		wait_for($node, $database, $before) if $hints =~ /pg_reload_conf/;
