@@ -11,7 +11,12 @@ use FindBin;
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Scalar::Util qw(weaken);
 use Time::HiRes qw(usleep);
+
+# Perl destroys what is left at its end in no order, a pooler's process before it.
+my @running;
+END { local $?; $_->stop foreach grep { defined } @running }
 
 my $PROGRAM = '/usr/sbin/pgbouncer';
 my %ROLES = (auth => 'backend_auth', app => 'backend_user');
@@ -38,6 +43,7 @@ sub new
 	$self->{console} = "host=$self->{socket} port=$port dbname=pgbouncer user=pgbouncer";
 	# not into a pipe, which nobody empties
 	$self->{process} = IPC::Run::start([ $PROGRAM, "$folder/$name.ini" ], '<', \undef, '&>', $self->{log});
+	weaken($running[@running] = $self);
 	$self->_wait_until_up;
 	return $self;
 }
