@@ -172,7 +172,7 @@ $(OBJS): $(wildcard src/*.h)
 META.json: META.json.in dualdb.control
 	sed 's/@VERSION@/$(EXTVERSION)/' META.json.in > $@
 
-.PHONY: bench bench-scale demo demo-down test test-large
+.PHONY: bench bench-scale demo demo-down test test-everyday test-large
 bench:
 	bench/run
 bench-scale:
@@ -184,5 +184,7 @@ demo-down:
 	demo/down
 test:
 	test/run $(TESTS)
+test-everyday:
+	test/everyday
 test-large:
 	DUALDB_LARGE=1 test/run migrate_large plans_large
