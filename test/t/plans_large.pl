@@ -9,7 +9,7 @@ use DualDB::Scale;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-plan skip_all => 'it takes an hour: make test-large' unless $ENV{DUALDB_LARGE};
+plan skip_all => 'it takes a quarter of an hour: make test-large' unless $ENV{DUALDB_LARGE};
 
 foreach my $users (100_000, 1_000_000)
 {
